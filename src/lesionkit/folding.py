@@ -1,0 +1,99 @@
+"""A frozen network as a faster function: batch normalisation folded into the convolutions, weights as constants."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+
+def frozen_function(model: keras.Model, batch_size: int) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]:
+    """Returns ``model`` in inference mode as a function of uint8 or float (n, height, width, 3), n <= ``batch_size``.
+
+    Smaller batches are padded, so that one computation serves all and the same image gives the same bits
+    whichever batch it is in. The values equal ``model.predict`` up to rounding, and the weights are those at
+    the time of the call.
+    """
+    folded = fold(model)
+    shape = (batch_size, *model.input.shape[1:])
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
+    def forward(images: tf.Tensor) -> tf.Tensor:
+        return folded(images, training=False)
+
+    constant = convert_variables_to_constants_v2(forward.get_concrete_function())
+
+    def run(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        batch = np.zeros(shape, dtype=np.float32)
+        batch[: len(images)] = images
+        (features,) = constant(tf.constant(batch))
+        return np.asarray(features)[: len(images)]
+
+    return run
+
+
+def fold(model: keras.Model) -> keras.Model:
+    """Returns a functional model that computes the same as ``model`` in inference mode, with fewer steps.
+
+    A batch normalisation whose only input is a linear convolution that feeds nothing else becomes part of it:
+    with scale s = gamma / sqrt(variance + epsilon), the kernel becomes s * kernel and the bias
+    s * (bias - mean) + beta (Jacob et al. 2018, doi:10.1109/CVPR.2018.00286, section 3.2). Nested models are
+    folded too. The weights are copies.
+    """
+    pairs = _foldable(model)
+    convolutions = {convolution.name for convolution in pairs.values()}
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if isinstance(layer, keras.Model):
+            return fold(layer)
+        more = {"use_bias": True} if layer.name in convolutions else {}
+        return layer.__class__.from_config({**layer.get_config(), **more})
+
+    def call(layer: keras.layers.Layer, *inputs: Any, **options: Any) -> Any:
+        return inputs[0] if layer.name in pairs else layer(*inputs, **options)
+
+    folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    for layer in model.layers:
+        if layer.name in pairs:
+            convolution = pairs[layer.name]
+            folded.get_layer(convolution.name).set_weights(_folded_weights(convolution, layer))
+        elif layer.weights and layer.name not in convolutions and not isinstance(layer, keras.Model):
+            folded.get_layer(layer.name).set_weights(layer.get_weights())
+    return folded
+
+
+def _foldable(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """Returns name of a batch normalisation -> the convolution that takes it in."""
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+    outputs = {id(tensor) for tensor in model.outputs}
+    found = {}
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.BatchNormalization) or len(layer._inbound_nodes) != 1:  # noqa: SLF001
+            continue
+        before = layer.input._keras_history.operation  # noqa: SLF001
+        if (
+            isinstance(before, kinds)
+            and before.activation is keras.activations.linear
+            and layer.axis in (-1, 3)
+            and len(before._outbound_nodes) == len(before._inbound_nodes) == 1  # noqa: SLF001
+            and id(before.output) not in outputs
+        ):
+            found[layer.name] = before
+    return found
+
+
+def _folded_weights(
+    convolution: keras.layers.Layer, normalisation: keras.layers.BatchNormalization
+) -> list[npt.NDArray[np.float32]]:
+    mean, variance = (np.asarray(w, np.float64) for w in (normalisation.moving_mean, normalisation.moving_variance))
+    scale = 1 / np.sqrt(variance + normalisation.epsilon)
+    scale = scale * np.asarray(normalisation.gamma, np.float64) if normalisation.scale else scale
+    beta = np.asarray(normalisation.beta, np.float64) if normalisation.center else np.zeros_like(mean)
+    weights = convolution.get_weights() + ([] if convolution.use_bias else [np.zeros_like(mean)])
+    *earlier, kernel, bias = weights
+    depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
+    spread = scale.reshape(kernel.shape[2:]) if depthwise else scale
+    return [*earlier, (kernel * spread).astype(np.float32), (scale * (bias - mean) + beta).astype(np.float32)]

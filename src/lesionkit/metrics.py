@@ -1,0 +1,93 @@
+"""Arrays to scores, by scikit-learn where it has the metric.
+
+Everywhere ``labels`` are (n,) whole numbers from 0 to C - 1 and ``probabilities`` (n, C) with rows that sum to 1. A
+score that its images cannot give (the recall of a class without images) is None, never a guess.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn import metrics as sk
+
+from lesionkit.errors import DataError
+
+Labels = npt.NDArray[np.int64]
+Probabilities = npt.NDArray[np.floating[Any]]
+
+
+def accuracy(labels: Labels, probabilities: Probabilities) -> float:
+    """Returns the share of images whose likeliest class is the label."""
+    return float(sk.accuracy_score(labels, predicted(probabilities)))
+
+
+def balanced_accuracy(labels: Labels, probabilities: Probabilities) -> float:
+    """Returns the mean recall over the classes that have images."""
+    recalls = sk.recall_score(labels, predicted(probabilities), labels=np.unique(labels), average=None)
+    return float(np.mean(recalls))
+
+
+def loss(labels: Labels, probabilities: Probabilities) -> float:
+    """Returns the mean categorical cross-entropy, -log of the label's probability.
+
+    Probabilities are kept within [1e-7, 1 - 1e-7], as ``keras.losses.categorical_crossentropy`` does, so that the
+    value is comparable with a Keras loss.
+    """
+    given = np.asarray(probabilities, dtype=np.float64)[np.arange(len(labels)), labels]
+    return float(-np.mean(np.log(np.clip(given, 1e-7, 1 - 1e-7))))
+
+
+def confusion_matrix(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.int64]:
+    """Returns (C, C) counts: images of class i whose likeliest class is j."""
+    places = np.arange(probabilities.shape[1])
+    return np.asarray(sk.confusion_matrix(labels, predicted(probabilities), labels=places), dtype=np.int64)
+
+
+def per_class(
+    labels: Labels, probabilities: Probabilities, class_names: Sequence[str]
+) -> dict[str, dict[str, float | int | None]]:
+    """Returns class name -> ``n``, ``precision``, ``recall``, ``specificity``, ``f1``, ``auc``, each one against the rest.
+
+    None where the divisor is 0: precision when the class is never predicted, recall, F1 and AUC when it has no
+    images, specificity and AUC when every image is of it.
+    """
+    matrix = confusion_matrix(labels, probabilities)
+    found = {}
+    for place, name in enumerate(class_names):
+        hits, images, calls = int(matrix[place, place]), int(matrix[place].sum()), int(matrix[:, place].sum())
+        others = len(labels) - images
+        found[name] = {
+            "n": images,
+            "precision": _ratio(hits, calls),
+            "recall": _ratio(hits, images),
+            "specificity": _ratio(others - (calls - hits), others),
+            "f1": _ratio(2 * hits, images + calls) if images else None,
+            "auc": float(sk.roc_auc_score(labels == place, probabilities[:, place])) if images and others else None,
+        }
+    return found
+
+
+def predicted(probabilities: Probabilities) -> Labels:
+    """Returns (n,) the likeliest class of each image, the first among equals."""
+    return np.asarray(np.argmax(probabilities, axis=1), dtype=np.int64)
+
+
+def checked(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Labels, Probabilities]:
+    """Returns labels and probabilities as arrays that the scores above take.
+
+    Raises:
+        DataError: no images, shapes that do not match, labels out of range, or values that are not probabilities.
+    """
+    places, values = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
+    if values.ndim != 2 or places.shape != values.shape[:1] or not len(values):
+        raise DataError(f"labels are (n,), probabilities (n, C), n >= 1. Received: {places.shape} and {values.shape}")
+    if not np.issubdtype(places.dtype, np.integer) or places.min() < 0 or places.max() >= values.shape[1]:
+        raise DataError(f"labels are whole numbers from 0 to {values.shape[1] - 1}. Received: {np.unique(places)}")
+    if not np.all(np.isfinite(values)) or values.min() < 0 or not np.allclose(values.sum(axis=1), 1, atol=1e-3):
+        raise DataError("probabilities are finite, at least 0, and each row sums to 1.")
+    return places.astype(np.int64), values
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,168 @@
+"""Records to decoded batches: NumPy for what runs once, ``tf.data`` for what trains."""
+
+import collections
+import dataclasses
+import hashlib
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lesionkit import images
+from lesionkit.errors import ImageError, OptionError, UnreadableImagesError
+from lesionkit.progress import track
+from lesionkit.recipe import checked_count, checked_image_size, checked_seed
+from lesionkit.records import Records, Skipped, Sources, as_column
+
+logger = logging.getLogger(__name__)
+
+THREADS = 2
+AHEAD = 64
+
+
+class Decoded(NamedTuple):
+    """One image as read: the SHA-256 of its file's bytes, and its pixels or why there are none."""
+
+    picture_id: str
+    pixels: npt.NDArray[np.uint8] | None
+    error: ImageError | None
+
+
+def inspect(records: Records, *, image_size: tuple[int, int] = (128, 128), on_unreadable: str = "error") -> Records:
+    """Decodes every image once, keeps none, and returns the records with their ``picture_id`` (SHA-256 of the bytes).
+
+    Args:
+        records: the images to look at.
+        image_size: (height, width) to decode to; a small size is quicker for large JPEGs.
+        on_unreadable: ``"error"`` raises once all are found; ``"skip"`` moves them to ``skipped``.
+
+    Raises:
+        UnreadableImagesError: some cannot be read; it lists every one of them.
+    """
+    if on_unreadable not in ("error", "skip"):
+        raise OptionError(f"on_unreadable is 'error' or 'skip'. Received: {on_unreadable!r}")
+    picture_ids: list[str | None] = []
+    errors: list[ImageError] = []
+    with track(decode_each(records.source, image_size), total=len(records), label="reading images") as found:
+        for one in found:
+            picture_ids.append(one.picture_id or None)
+            if one.error:
+                errors.append(one.error)
+    if errors and on_unreadable == "error":
+        raise UnreadableImagesError(errors)
+    broken = {error.source for error in errors}
+    whole = dataclasses.replace(
+        records,
+        picture_id=as_column(picture_ids),
+        skipped=(*records.skipped, *(Skipped(error.source, error.reason) for error in errors)),
+    )
+    return whole[[source not in broken for source in records.source]] if broken else whole
+
+
+def decode_each(sources: Sources, image_size: tuple[int, int]) -> Iterator[Decoded]:
+    """Yields each image in order, decoded to uint8 (height, width, 3) on other threads a little ahead of need."""
+    size = checked_image_size(image_size)
+    with ThreadPoolExecutor(THREADS) as pool:
+        later = iter(sources)
+        waiting = collections.deque(pool.submit(_decode, source, size) for source in itertools.islice(later, AHEAD))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(_decode, source, size) for source in itertools.islice(later, 1))
+
+
+def order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """Returns the order of ``count`` images in an epoch: a permutation that depends on nothing else."""
+    return np.random.default_rng([checked_seed(seed), epoch]).permutation(count)
+
+
+def one_hot(labels: npt.ArrayLike, num_classes: int) -> npt.NDArray[np.float32]:
+    """Returns (n, num_classes): 1 at each label's place; a row of zeros where the label is -1."""
+    places = np.asarray(labels, dtype=np.int64)
+    hot: npt.NDArray[np.float32] = (places[:, None] == np.arange(num_classes)).astype(np.float32)
+    return hot
+
+
+def dataset(
+    records: Records,
+    *,
+    image_size: tuple[int, int] = (128, 128),
+    batch_size: int = 32,
+    shuffle: bool = False,
+    seed: int = 0,
+) -> Any:
+    """Returns a ``tf.data.Dataset`` of (B, height, width, 3) uint8 RGB and (B, num_classes) one-hot labels.
+
+    Args:
+        records: the images.
+        image_size: (height, width) in pixels.
+        batch_size: images a batch; the last batch holds what is left.
+        shuffle: every pass over the dataset has another order, :func:`order` of ``seed`` and the pass.
+        seed: of the order.
+
+    Raises:
+        UnreadableImagesError: while it is read, at an image that cannot be decoded.
+    """
+    passes = itertools.count()
+    pixels = Pixels(records.source, checked_image_size(image_size))
+    return batches(
+        pixels,
+        one_hot(records.label, len(records.class_names)),
+        batch_size,
+        lambda: order(len(records), seed, next(passes)) if shuffle else np.arange(len(records)),
+    )
+
+
+class Pixels:
+    """Images of files, decoded when asked for: ``pixels[rows]`` is uint8 (len(rows), height, width, 3)."""
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, sources: Sources, image_size: tuple[int, int]) -> None:
+        self._sources = sources
+        self.shape = (len(sources), *image_size, 3)
+
+    def __getitem__(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Returns the images in ``rows``, or raises UnreadableImagesError."""
+        decoded = list(decode_each([self._sources[row] for row in rows], self.shape[1:3]))
+        errors = [one.error for one in decoded if one.error]
+        if errors:
+            raise UnreadableImagesError(errors)
+        return np.stack([one.pixels for one in decoded if one.pixels is not None])
+
+
+def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callable[[], npt.NDArray[np.int64]]) -> Any:
+    """Returns a ``tf.data.Dataset`` of (``values[batch]``, ``labels[batch]``), the last batch as large as what is left.
+
+    Args:
+        values: n images or features with ``shape``, ``dtype`` and ``[rows]``, such as :class:`Pixels`.
+        labels: (n, ...) what goes with them.
+        batch_size: images a batch.
+        rows: called at the start of each pass; returns the n places in the order of that pass.
+    """
+    import tensorflow as tf
+
+    checked_count(batch_size, "batch_size")
+
+    def one_pass() -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        places = rows()
+        for start in range(0, len(places), batch_size):
+            batch = places[start : start + batch_size]
+            yield values[batch], labels[batch]
+
+    signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (values, labels))
+    data = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
+    return data.apply(tf.data.experimental.assert_cardinality(-(-len(labels) // batch_size))).prefetch(2)
+
+
+def _decode(source: str, image_size: tuple[int, int]) -> Decoded:
+    picture_id = ""
+    try:
+        data = images.read_bytes(source)
+        picture_id = hashlib.sha256(data).hexdigest()
+        return Decoded(picture_id, images.decode(data, image_size, source=source), None)
+    except ImageError as error:
+        return Decoded(picture_id, None, error)

@@ -1,0 +1,20 @@
+"""Preprocessors: RGB in [0, 255] to what a backbone expects; part of the saved model."""
+
+from lesionkit.registry import Registry
+
+_SCALING = "lesionkit.preprocessors.scaling"
+
+_registry = Registry(
+    "preprocessors",
+    {
+        "imagenet_caffe": f"{_SCALING}:imagenet_caffe",
+        "imagenet_torch": f"{_SCALING}:imagenet_torch",
+        "native": f"{_SCALING}:native",
+        "rescale": f"{_SCALING}:rescale",
+        "symmetric_range": f"{_SCALING}:symmetric_range",
+        "unit_range": f"{_SCALING}:unit_range",
+    },
+)
+register, get, names = _registry.register, _registry.get, _registry.names
+
+__all__ = ["get", "names", "register"]

@@ -1,0 +1,66 @@
+"""Scaling of pixel values: each function returns a functional ``keras.Model`` of stock layers.
+
+All take (B, height, width, 3) RGB in [0, 255], float or uint8, and return float32 of the same shape. The
+ImageNet constants are those of ``keras.applications.imagenet_utils.preprocess_input`` (modes ``caffe``,
+``torch`` and ``tf``).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from lesionkit.recipe import Part, checked_image_size
+
+_CAFFE_MEAN = (123.68, 116.779, 103.939)
+_TORCH_MEAN = (0.485, 0.456, 0.406)
+_TORCH_STD = (0.229, 0.224, 0.225)
+
+
+def unit_range(image_size: tuple[int, int]) -> keras.Model:
+    """Returns x / 255: values in [0, 1], the documented baseline's."""
+    return rescale(image_size, scale=1 / 255)
+
+
+def symmetric_range(image_size: tuple[int, int]) -> keras.Model:
+    """Returns x / 127.5 - 1: values in [-1, 1]."""
+    return rescale(image_size, scale=1 / 127.5, offset=-1.0)
+
+
+def imagenet_torch(image_size: tuple[int, int]) -> keras.Model:
+    """Returns (x / 255 - mean) / std for each channel: about [-2.1, 2.7]."""
+    scale = [1 / (255 * std) for std in _TORCH_STD]
+    return rescale(image_size, scale=scale, offset=[-m / s for m, s in zip(_TORCH_MEAN, _TORCH_STD, strict=True)])
+
+
+def imagenet_caffe(image_size: tuple[int, int]) -> keras.Model:
+    """Returns BGR minus the channel means: about [-124, 152]."""
+    return _model(image_size, [-mean for mean in _CAFFE_MEAN], scale=1.0, flip=True)
+
+
+def rescale(
+    image_size: tuple[int, int], *, scale: float | Sequence[float], offset: float | Sequence[float] = 0.0
+) -> keras.Model:
+    """Returns x * scale + offset, each a number or one number for each of R, G, B."""
+    return _model(image_size, offset, scale=scale)
+
+
+def native(image_size: tuple[int, int], *, of: Part) -> keras.Model:
+    """Returns the preprocessor that a backbone's ImageNet weights were trained with.
+
+    ``of`` is that backbone's ``native``. In a recipe or in ``build_classifier`` the name alone is enough:
+    there the backbone is known.
+    """
+    from lesionkit.preprocessors import get
+
+    model: keras.Model = get(of.name)(image_size, **of.options)
+    return model
+
+
+def _model(image_size: tuple[int, int], offset: Any, *, scale: Any, flip: bool = False) -> keras.Model:
+    image = keras.Input((*checked_image_size(image_size), 3), name="image", dtype="float32")
+    scale, offset = (list(v) if isinstance(v, Sequence) else v for v in (scale, offset))
+    values = keras.layers.Rescaling(scale, offset, name="rescale", dtype="float32")(image)
+    if flip:
+        values = keras.ops.flip(values, axis=-1)
+    return keras.Model(image, values, name="preprocessor")

@@ -1,0 +1,78 @@
+"""Records to train, validation and test; no picture, lesion or patient on two sides."""
+
+import dataclasses
+import logging
+
+import numpy as np
+import numpy.typing as npt
+
+from lesionkit.errors import DataError
+from lesionkit.recipe import checked_seed, checked_share
+from lesionkit.records import Records
+
+logger = logging.getLogger(__name__)
+
+
+def split(
+    records: Records, *, validation: float = 0.2, test: float = 0.2, seed: int = 0
+) -> tuple[Records, Records, Records]:
+    """Returns (train, validation, test); what the records ship as validation or test stays exactly that.
+
+    Whole groups (:meth:`Records.groups`: a picture, a lesion, a patient, as far as they are known) are moved,
+    each class in proportion. What the source ships as test is not changed, even where it shows a lesion that
+    is also in training.
+
+    Args:
+        records: the records; those in no split count as training.
+        validation: share of the training records to hold out while training, in [0, 1); not used where a
+            validation set is shipped. With 0 the validation set is empty.
+        test: share to hold out as a test set where none is shipped, in [0, 1).
+        seed: another seed makes another split.
+
+    Raises:
+        OptionError: a share or the seed is out of range.
+        DataError: nothing is left to train on, or a class has no training image.
+    """
+    checked_share(validation, "validation")
+    checked_share(test, "test")
+    rng = np.random.default_rng([checked_seed(seed), 0x5711])
+    sides = np.where(records.split == "", "train", records.split).astype(object)
+    for side, share in (("test", test), ("validation", validation)):
+        if share and not np.any(records.split == side):
+            pool = np.flatnonzero(sides == "train")
+            sides[pool[_held_out(records[pool], share, rng)]] = side
+            logger.info("split: %d images held out for %s", np.count_nonzero(sides == side), side)
+    whole = dataclasses.replace(records, split=sides)
+    train = whole.where(split="train")
+    empty = [name for place, name in enumerate(records.class_names) if not np.any(train.label == place)]
+    if empty:
+        raise DataError(f"No training image is left for {', '.join(empty)}. Add images, or leave these classes out.")
+    return train, whole.where(split="validation"), whole.where(split="test")
+
+
+def _held_out(records: Records, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Chooses whole groups until each class has about ``share`` of its images, never all of them.
+
+    Groups come largest first, in random order among equals: a group is taken when that brings the counts of
+    its classes nearer to what is wanted.
+    """
+    labels = records.label + 1  # unlabelled images count as a class of their own
+    groups = records.groups()
+    counts = np.zeros((groups.max(initial=-1) + 1, len(records.class_names) + 1), dtype=np.int64)
+    np.add.at(counts, (groups, labels), 1)
+    total = counts.sum(axis=0)
+    wanted = np.minimum(np.rint(share * total), np.maximum(total - 1, 0)).astype(np.int64)
+    missing, left = wanted.copy(), total.copy()
+    taken = np.zeros(len(counts), dtype=bool)
+    shuffled = rng.permutation(len(counts))
+    for group in shuffled[np.argsort(-counts[shuffled].sum(axis=1), kind="stable")]:
+        places = np.flatnonzero(counts[group])
+        gain = np.abs(missing[places]).sum() - np.abs(missing[places] - counts[group, places]).sum()
+        if gain > 0 and np.all(left[places] > counts[group, places]):
+            taken[group] = True
+            missing[places] -= counts[group, places]
+            left[places] -= counts[group, places]
+    short = [name for name, rest in zip(records.class_names, missing[1:], strict=True) if abs(rest) > 1]
+    if short:
+        logger.warning("split: groups of images that belong together leave these classes off the share: %s", short)
+    return taken[groups]

@@ -1,0 +1,19 @@
+"""Trainers: ways to fit a classifier. Each is a frozen dataclass whose fields are its recipe."""
+
+from typing import TYPE_CHECKING, Any
+
+from lesionkit.registry import Registry
+
+if TYPE_CHECKING:
+    from lesionkit.trainers.frozen import Frozen
+
+_registry = Registry("trainers", {"Frozen": "lesionkit.trainers.frozen:Frozen"})
+register, get, names = _registry.register, _registry.get, _registry.names
+
+__all__ = ["Frozen", "get", "names", "register"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return get(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
