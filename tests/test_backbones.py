@@ -34,27 +34,25 @@ SHAPE = (96, 96, 3)
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
-@functools.lru_cache(maxsize=1)
-def random(name):
-    import keras
+@pytest.fixture(scope="module", params=MEMBERS)
+def built(request):
+    """A backbone and its network with random weights, built once for all the tests that look at it."""
+    member = backbones.get(request.param)
+    return member, member.build(SHAPE, weights=None)
 
-    keras.backend.clear_session()
-    return backbones.get(name).build(SHAPE, weights=None)
 
-
-@pytest.mark.parametrize("name", MEMBERS)
-def test_is_what_its_record_says(name):
-    member, model = backbones.get(name), random(name)
-    assert member.name == name
+def test_is_what_its_record_says(built):
+    member, model = built
+    assert backbones.get(member.name) is member
     assert model.count_params() == member.parameters
     assert model.input.shape == (None, *SHAPE)
     assert len(model.output.shape) == 4
     assert None not in model.output.shape[1:]
 
 
-@pytest.mark.parametrize("name", MEMBERS)
-def test_stages_are_true_cuts_in_the_order_of_the_flow(name):
-    model, (first, *later) = random(name), backbones.get(name).stages
+def test_stages_are_true_cuts_in_the_order_of_the_flow(built):
+    member, model = built
+    first, *later = member.stages
     assert (first.after, first.before) == (None, None)
     tensors = [cut(model, stage) for stage in later]
     for earlier, tensor in zip([model.input, *tensors], [*tensors, model.output], strict=True):
@@ -63,12 +61,11 @@ def test_stages_are_true_cuts_in_the_order_of_the_flow(name):
         assert not depends(tensor, model.input, around=earlier), "there is a way around the cut"
 
 
-@pytest.mark.parametrize("name", MEMBERS)
-def test_holds_no_normalisation_of_the_image(name):
+def test_holds_no_normalisation_of_the_image(built):
     import keras
 
     kinds = (keras.layers.Rescaling, keras.layers.Normalization)
-    scalings = [layer for layer in random(name).layers if isinstance(layer, kinds)]
+    scalings = [layer for layer in built[1].layers if isinstance(layer, kinds)]
     assert not scalings
 
 
@@ -79,7 +76,7 @@ def test_weights_from_a_file_and_imagenet_mean_the_same_computation(name, publis
     ours, from_file = member.build(SHAPE, weights="imagenet"), member.build(SHAPE, weights=str(path))
     assert all(np.array_equal(a, b) for a, b in zip(ours.get_weights(), from_file.get_weights(), strict=True))
 
-    images = np.random.default_rng(0).uniform(0, 255, (2, *SHAPE)).astype("float32")
+    images = np.random.default_rng(0).uniform(0, 255, (1, *SHAPE)).astype("float32")
     natively = native(member.native, images)
     expected = computed(ours, natively)
     assert np.ptp(expected) > 0
@@ -88,17 +85,24 @@ def test_weights_from_a_file_and_imagenet_mean_the_same_computation(name, publis
     np.testing.assert_allclose(expected, theirs, atol=2e-4 * np.abs(theirs).max())
 
 
-@pytest.mark.parametrize("kind", [".keras", ".weights.h5"])
 @pytest.mark.parametrize(
-    "name",
-    ["efficientnet_b0", "convnext_tiny", "inception_v3", pytest.param("inception_resnet_v2", marks=pytest.mark.slow)],
+    ("name", "kind"),
+    [
+        ("efficientnet_b0", ".keras"),
+        ("efficientnet_b0", ".weights.h5"),
+        ("convnext_tiny", ".keras"),
+        ("inception_v3", ".keras"),
+        pytest.param("inception_resnet_v2", ".keras", marks=pytest.mark.slow),
+    ],
 )
 def test_reads_what_was_saved_of_it(name, kind, tmp_path):
-    member, model = backbones.get(name), random(name)
+    member = backbones.get(name)
+    model = member.build(SHAPE, weights=None)
     path = tmp_path / f"saved{kind}"
     (model.save if kind == ".keras" else model.save_weights)(path)
     read = member.build(SHAPE, weights=str(path))
-    assert all(np.array_equal(a, b) for a, b in zip(read.get_weights(), model.get_weights(), strict=True))
+    image = np.random.default_rng(0).normal(size=(1, *SHAPE)).astype("float32")
+    assert np.array_equal(computed(read, image), computed(model, image))
 
 
 def test_reads_a_file_of_the_whole_efficientnet_with_its_normalisation(tmp_path):
@@ -113,7 +117,7 @@ def test_reads_a_file_of_the_whole_efficientnet_with_its_normalisation(tmp_path)
 def test_cut_efficientnet_can_be_taken_apart():
     import keras
 
-    model = random("efficientnet_b0")
+    model = backbones.get("efficientnet_b0").build(SHAPE, weights=None)
     middle = keras.Model(model.input, model.get_layer("block4a_expand_conv").input)
     assert middle(np.zeros((1, *SHAPE), "float32")).shape == (1, 12, 12, 40)
     assert model.input.name == "image"
@@ -121,7 +125,7 @@ def test_cut_efficientnet_can_be_taken_apart():
 
 def test_refuses_a_file_of_another_network(tmp_path):
     path = tmp_path / "resnet.weights.h5"
-    random("resnet50").save_weights(path)
+    backbones.get("resnet50").build(SHAPE, weights=None).save_weights(path)
     with pytest.raises(WeightsError, match=r"resnet\.weights\.h5 is of another network.*318 arrays"):
         backbones.get("resnet50_v2").build(SHAPE, weights=str(path))
 
@@ -137,12 +141,12 @@ def test_refuses_the_file_of_a_network_with_its_top(tmp_path):
         backbones.get("efficientnet_b0").build(SHAPE, weights=str(path))
 
 
-@pytest.mark.parametrize("name", ["resnet50", "xception", "inception_v3", "efficientnet_b0"])
+@pytest.mark.parametrize("name", ["xception", "inception_v3"])
 def test_refuses_images_that_are_too_small(name):
     least = backbones.get(name).min_size
-    with pytest.raises(OptionError, match=rf"{name} takes images of {least} x {least} .* {least - 1} x 200"):
+    with pytest.raises(OptionError, match=rf"{name} takes images of at least {least} x {least} .* {least - 1} x 200"):
         backbones.get(name).build((least - 1, 200, 3), weights=None)
-    assert backbones.get(name).build((least, least, 3), weights=None).output.shape[0] is None
+    assert len(backbones.get(name).build((least, least, 3), weights=None).output.shape) == 4
 
 
 @pytest.mark.parametrize("shape", [(96, 96), (96, 96, 1), (None, None, 3)])

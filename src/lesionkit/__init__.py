@@ -1,1 +1,85 @@
-"""Placeholder docstring, replaced below."""
+"""lesionkit: skin-lesion image classification on Keras, with numbers that say how far they can be trusted.
+
+The public names, bound when they are first used: importing this package imports no TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lesionkit import backbones, datasets, heads, pipeline, preprocessors, reports, trainers
+    from lesionkit.assembly import build_classifier
+    from lesionkit.bundle import Bundle, Prediction, load, save
+    from lesionkit.errors import LesionkitError, UnreadableImagesError, WeightsUnavailableError
+    from lesionkit.evaluation import Evaluation, evaluate
+    from lesionkit.features import FeatureStore
+    from lesionkit.pipeline import inspect
+    from lesionkit.recipe import Part, Recipe, documented_baseline
+    from lesionkit.records import Records
+    from lesionkit.run import TrainingRun
+    from lesionkit.splits import split
+    from lesionkit.workflow import run_recipe
+
+_HOMES = {
+    "Bundle": "bundle",
+    "Evaluation": "evaluation",
+    "FeatureStore": "features",
+    "LesionkitError": "errors",
+    "Part": "recipe",
+    "Prediction": "bundle",
+    "Recipe": "recipe",
+    "Records": "records",
+    "TrainingRun": "run",
+    "UnreadableImagesError": "errors",
+    "WeightsUnavailableError": "errors",
+    "build_classifier": "assembly",
+    "documented_baseline": "recipe",
+    "evaluate": "evaluation",
+    "inspect": "pipeline",
+    "load": "bundle",
+    "run_recipe": "workflow",
+    "save": "bundle",
+    "split": "splits",
+}
+_MODULES = ("backbones", "datasets", "heads", "pipeline", "preprocessors", "reports", "trainers")
+
+__all__ = [
+    "Bundle",
+    "Evaluation",
+    "FeatureStore",
+    "LesionkitError",
+    "Part",
+    "Prediction",
+    "Recipe",
+    "Records",
+    "TrainingRun",
+    "UnreadableImagesError",
+    "WeightsUnavailableError",
+    "backbones",
+    "build_classifier",
+    "datasets",
+    "documented_baseline",
+    "evaluate",
+    "heads",
+    "inspect",
+    "load",
+    "pipeline",
+    "preprocessors",
+    "reports",
+    "run_recipe",
+    "save",
+    "split",
+    "trainers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"lesionkit.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"lesionkit.{name}")
+    raise AttributeError(f"module 'lesionkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,206 @@
+"""A model and labelled images to an Evaluation: each image's probabilities, and the scores they give."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from lesionkit import images, metrics
+from lesionkit.assembly import frozen_part, origin, parts
+from lesionkit.errors import DataError
+from lesionkit.features import FeatureStore
+from lesionkit.files import as_text
+from lesionkit.pipeline import Pixels, batches
+from lesionkit.records import Records
+from lesionkit.run import DataSummary, TrainingRun
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a classifier answered for n labelled images of C classes.
+
+    Attributes:
+        class_names: the C classes in the order of the probabilities.
+        probabilities: (n, C), each row sums to 1.
+        labels: (n,) places in ``class_names``.
+        source: n file names, or empty texts for images that came from no file.
+        image_id: n image ids, or empty texts.
+        run: how the classifier was trained, if that is known.
+        data: the images that were scored, if they came as records.
+        timing: seconds of each step, and images a second of the frozen part.
+        substitutions: what stands in for what was asked for, in words for the top of every report.
+    """
+
+    class_names: tuple[str, ...]
+    probabilities: npt.NDArray[np.float64] = field(repr=False)
+    labels: npt.NDArray[np.int64] = field(repr=False)
+    source: tuple[str, ...] = field(repr=False)
+    image_id: tuple[str, ...] = field(repr=False)
+    run: TrainingRun | None = field(default=None, repr=False)
+    data: DataSummary | None = field(default=None, repr=False)
+    timing: Mapping[str, float | None] = field(default_factory=dict, repr=False)
+    substitutions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        labels, probabilities = metrics.checked(self.labels, self.probabilities)
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "probabilities", probabilities)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """(n,) the likeliest class of each image."""
+        return metrics.predicted(self.probabilities)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images whose likeliest class is their label."""
+        return metrics.accuracy(self.labels, self.probabilities)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean recall over the classes that have images."""
+        return metrics.balanced_accuracy(self.labels, self.probabilities)
+
+    @property
+    def loss(self) -> float:
+        """Mean categorical cross-entropy."""
+        return metrics.loss(self.labels, self.probabilities)
+
+    @property
+    def confusion_matrix(self) -> npt.NDArray[np.int64]:
+        """(C, C) images of class i whose likeliest class is j."""
+        return metrics.confusion_matrix(self.labels, self.probabilities)
+
+    @property
+    def per_class(self) -> dict[str, dict[str, float | int | None]]:
+        """Class name -> n, precision, recall, specificity, f1, auc; None where the images cannot tell."""
+        return metrics.per_class(self.labels, self.probabilities, self.class_names)
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self)} images: accuracy {self.accuracy:.2%}, balanced accuracy {self.balanced_accuracy:.2%}, "
+            f"loss {self.loss:.4f}"
+        )
+
+
+def evaluate(
+    model: keras.Model,
+    data: Any,
+    *,
+    run: TrainingRun | None = None,
+    class_names: Sequence[str] | None = None,
+    class_mapping: Mapping[str, str | None] | None = None,
+    store: FeatureStore | bool = False,
+    batch_size: int = 32,
+) -> Evaluation:
+    """Returns what ``model`` answers for labelled images.
+
+    Args:
+        model: (B, H, W, 3) RGB in [0, 255] to (B, C) probabilities, such as from ``build_classifier``.
+        data: Records; or ``(images, labels)`` with images (n, h, w, 3) in [0, 255] and labels (n,) whole numbers or
+            class names; or a ``tf.data.Dataset`` of such batches, labels whole numbers or one-hot.
+        run: how the model was trained, for the reports.
+        class_names: the model's classes in order, where neither the model nor ``data`` tells.
+        class_mapping: for a folder with other classes: its class name to the model's, or to None to leave the
+            class out.
+        store: where to look for the frozen part's features and to put them (see ``Frozen.fit``); only Records.
+        batch_size: images at once.
+
+    Raises:
+        DataError: no images, images without a label, or a class that the model does not know.
+        UnreadableImagesError: images that cannot be read, all of them named.
+    """
+    started = time.perf_counter()
+    built = origin(model)
+    known = tuple(class_names or (built.class_names if built else ())) or getattr(data, "class_names", None)
+    names = known or tuple(f"class {place}" for place in range(model.output.shape[-1]))
+    if len(names) != model.output.shape[-1]:
+        raise DataError(f"The model tells {model.output.shape[-1]} classes apart. Received: {', '.join(names)}")
+    features_s = 0.0
+    source: Sequence[str] = ()
+    image_id: Sequence[str] = ()
+    summary = None
+    if isinstance(data, Records):
+        data, labels = _mapped(data, names, class_mapping or {})
+        source, image_id, summary = data.source, data.image_id, DataSummary.of(data)
+        if store is False:
+            probabilities = predict(model, Pixels(source, model.input.shape[1:3]), batch_size)
+        else:
+            found = (FeatureStore() if store is True else store).features(frozen_part(model), source)
+            features_s = found.seconds
+            probabilities = predict(parts(model).head, found, batch_size)
+    elif isinstance(data, tuple):
+        pixels = np.stack([images.from_array(image, model.input.shape[1:3]) for image in data[0]])
+        labels = _places(data[1], names)
+        probabilities = predict(model, pixels, batch_size)
+    else:
+        probabilities, labels = _over_dataset(model, data)
+    timing = {"features_s": features_s, "fit_s": None, "images_per_s": None} | dict(run.timing if run else {})
+    timing["features_s"] = (run.timing["features_s"] or 0.0 if run else 0.0) + features_s
+    timing["evaluate_s"] = time.perf_counter() - started - features_s
+    empty = ("",) * len(labels)
+    return Evaluation(
+        names, probabilities, labels, tuple(source) or empty, tuple(image_id) or empty, run, summary, timing
+    )
+
+
+def predict(model: keras.Model, values: Any, batch_size: int = 32) -> npt.NDArray[np.float64]:
+    """Returns (n, C) probabilities of n images or features with ``shape`` and ``[rows]``."""
+    count = values.shape[0]
+    data = batches(values, np.zeros(count, np.int8), batch_size, lambda: np.arange(count))
+    return np.asarray(model.predict(data.map(lambda x, _: x), verbose=0), dtype=np.float64)
+
+
+def _mapped(
+    records: Records, names: tuple[str, ...], mapping: Mapping[str, str | None]
+) -> tuple[Records, npt.NDArray[np.int64]]:
+    """Returns the records whose class the mapping keeps, and their labels as places in ``names``."""
+    unknown = sorted(set(mapping) - set(records.class_names))
+    if unknown:
+        raise DataError(f"class_mapping names classes that the records lack: {', '.join(map(as_text, unknown))}.")
+    targets = {name: mapping.get(name, name) for name in records.class_names}
+    used = {records.class_names[place] for place in np.unique(records.label[records.label >= 0])}
+    foreign = sorted(f"{name} -> {targets[name]}" for name in used if targets[name] not in {*names, None})
+    if foreign:
+        raise DataError(
+            f"The model does not know these classes: {', '.join(map(as_text, foreign))}. It knows "
+            f"{', '.join(map(as_text, names))}. Give class_mapping={{their name: the model's name, or None to leave it out}}."
+        )
+    place = np.array(
+        [names.index(target) if (target := targets[name]) in names else -1 for name in records.class_names]
+    )
+    left_out = [number for number, name in enumerate(records.class_names) if targets[name] is None]
+    kept = records[~np.isin(records.label, left_out)]
+    if not len(kept) or kept.label.min() < 0:
+        count = int(np.count_nonzero(kept.label < 0))
+        raise DataError(f"Scores need labelled images. Received: {len(kept)} images, {count} of them without a label.")
+    return kept, np.asarray(place[kept.label], dtype=np.int64)
+
+
+def _places(labels: Any, names: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    values = np.asarray(labels)
+    if values.dtype.kind in "UO":
+        unknown = sorted(set(map(str, values)) - set(names))
+        if unknown:
+            raise DataError(
+                f"The model does not know these classes: {', '.join(unknown)}. It knows {', '.join(names)}."
+            )
+        return np.array([names.index(str(value)) for value in values], dtype=np.int64)
+    return np.asarray(values.argmax(axis=1) if values.ndim == 2 else values, dtype=np.int64)
+
+
+def _over_dataset(model: keras.Model, data: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    probabilities, labels = [], []
+    for pixels, given in data:
+        probabilities.append(np.asarray(model.predict_on_batch(pixels), dtype=np.float64))
+        labels.append(_places(given, ()))
+    if not labels:
+        raise DataError("Scores need labelled images. Received: an empty dataset.")
+    return np.concatenate(probabilities), np.concatenate(labels)

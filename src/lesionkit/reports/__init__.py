@@ -1,0 +1,15 @@
+"""Reports: an :class:`~lesionkit.evaluation.Evaluation` to a file that a person or a program reads."""
+
+from lesionkit.registry import Registry
+
+_registry = Registry(
+    "reports",
+    {
+        "json": "lesionkit.reports.json_report:json_report",
+        "markdown": "lesionkit.reports.markdown:markdown",
+        "plots": "lesionkit.reports.plots:plots",
+    },
+)
+register, get, names = _registry.register, _registry.get, _registry.names
+
+__all__ = ["get", "names", "register"]

@@ -1,0 +1,98 @@
+"""The report for programs; the other reports tell what stands in it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lesionkit.environment import environment
+from lesionkit.evaluation import Evaluation
+from lesionkit.files import as_text, whole_file
+from lesionkit.recipe import DOCUMENTED, differences
+from lesionkit.run import DataSummary
+
+SCHEMA_VERSION = 1
+
+_NOT_YET = "this version of lesionkit does not look for copies of test images, lesions or patients in the training set"
+
+
+def json_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
+    """Writes :func:`content` as JSON to ``path`` and returns it.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    with whole_file(path) as beside:
+        text = json.dumps(content(evaluation), indent=2, ensure_ascii=False, allow_nan=False)
+        beside.write_text(text + "\n", encoding="utf-8")
+    return Path(path)
+
+
+def content(evaluation: Evaluation) -> dict[str, Any]:
+    """Returns all that a report tells, as what JSON can hold; the documentation lists its entries."""
+    run, test = evaluation.run, evaluation.data
+    scores = {
+        "n": len(evaluation),
+        "accuracy": evaluation.accuracy,
+        "loss": evaluation.loss,
+        "balanced_accuracy": evaluation.balanced_accuracy,
+    }
+    names = [as_text(name) for name in evaluation.class_names]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "recipe": run.recipe.to_dict() if run and run.recipe else None,
+        "data": _data(evaluation, run.data if run else None, test),
+        "environment": environment(),
+        "history": {name: list(values) for name, values in run.history.items()} if run else None,
+        "test": {
+            **scores,
+            "per_class": dict(zip(names, evaluation.per_class.values(), strict=True)),
+            "confusion_matrix": evaluation.confusion_matrix.tolist(),
+        },
+        "scores": {
+            "as_shipped": scores,
+            "deduplicated": None,
+            "lesion_clean": None,
+            "not_computed": {"deduplicated": _NOT_YET, "lesion_clean": _NOT_YET},
+        },
+        "overfitting": run.overfitting() if run else None,
+        "documented": {
+            "accuracy": DOCUMENTED["accuracy"],
+            "loss": DOCUMENTED["loss"],
+            "differences": _differences(evaluation),
+        },
+        "substitutions": list(evaluation.substitutions),
+        "timing": {name: evaluation.timing.get(name) for name in ("features_s", "fit_s", "total_s", "images_per_s")}
+        | {"pictures": dict(run.features) if run else {}},
+    }
+
+
+def _data(evaluation: Evaluation, train: DataSummary | None, test: DataSummary | None) -> dict[str, Any]:
+    known = [one for one in (train, test) if one is not None]
+    counts = {split: dict(row) for one in known for split, row in one.counts.items()}
+    skipped = dict.fromkeys(item for one in known for item in one.skipped)
+    return {
+        "name": as_text(known[0].name) if known else None,
+        "class_names": [as_text(name) for name in evaluation.class_names],
+        "counts": {split: {as_text(name): number for name, number in row.items()} for split, row in counts.items()},
+        "fingerprint": {
+            "train": train.fingerprint if train else None,
+            "test": test.fingerprint if test else None,
+        },
+        "skipped": [{"path": as_text(item.source), "reason": as_text(item.reason)} for item in skipped],
+    }
+
+
+def _differences(evaluation: Evaluation) -> list[str]:
+    run = evaluation.run
+    if run is None or run.recipe is None:
+        return ["how this model was built and trained is not known"]
+    found = differences(run.recipe)
+    trained = sum(sum(row.values()) for row in run.data.counts.values()) if run.data else None
+    if trained != DOCUMENTED["n_train"] or len(evaluation) != DOCUMENTED["n_test"]:
+        name = as_text(run.data.name) if run.data else "a dataset of the caller's"
+        found.append(
+            f"data: {trained if trained is not None else 'an unknown number of'} training and validation images and "
+            f"{len(evaluation)} test images ({name}) instead of {DOCUMENTED['n_train']} and {DOCUMENTED['n_test']} (documented)"
+        )
+    return found

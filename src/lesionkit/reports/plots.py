@@ -1,0 +1,76 @@
+"""The curves of accuracy and loss and the confusion matrix, as one picture."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lesionkit.errors import OptionError
+from lesionkit.evaluation import Evaluation
+from lesionkit.files import as_text, whole_file
+from lesionkit.recipe import DOCUMENTED
+
+_FORMATS = (".png", ".pdf", ".svg", ".jpg", ".webp")
+
+
+def plots(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
+    """Draws accuracy and loss by epoch and the confusion matrix to ``path`` and returns it.
+
+    Args:
+        evaluation: what is shown; without its run the curves are left out.
+        path: the suffix chooses the format: .png, .pdf, .svg, .jpg or .webp.
+
+    Raises:
+        OptionError: another suffix.
+        StorageError: the file cannot be written.
+    """
+    if Path(path).suffix.lower() not in _FORMATS:
+        raise OptionError(f"plots draws {', '.join(_FORMATS)}. Received: {as_text(path)}")
+    side = max(5.0, 0.42 * len(evaluation.class_names) + 2.2)
+    curves = [("accuracy", "accuracy"), ("loss", "loss (cross-entropy)")] if evaluation.run else []
+    figure = Figure(figsize=(4.6 * len(curves) + side + 1.5, side), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(curves) + 1, width_ratios=[4.6] * len(curves) + [side + 1.5], squeeze=False)[0]
+    for axis, (name, title) in zip(axes, curves, strict=False):
+        _curve(axis, evaluation, name, title)
+    _confusion(axes[-1], evaluation)
+    if evaluation.substitutions:
+        figure.suptitle("\n".join(evaluation.substitutions), fontsize=8, parse_math=False)
+    with whole_file(path) as beside:
+        figure.savefig(beside, dpi=120)
+    return Path(path)
+
+
+def _curve(axis: Any, evaluation: Evaluation, name: str, title: str) -> None:
+    assert evaluation.run is not None
+    history = evaluation.run.history
+    epochs = np.arange(1, evaluation.run.epochs + 1)
+    axis.plot(epochs, history[name], "o-", label="training")
+    if f"val_{name}" in history:
+        axis.plot(epochs, history[f"val_{name}"], "s--", label="validation")
+        axis.axvline(evaluation.run.overfitting()["best_epoch"], color="0.75", zorder=0, label="least validation loss")
+    axis.axhline(getattr(evaluation, name), color="C2", linestyle="-.", label="test")
+    axis.axhline(DOCUMENTED[name], color="C3", linestyle=":", label="documented test")
+    axis.set(title=title, xlabel="epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+
+
+def _confusion(axis: Any, evaluation: Evaluation) -> None:
+    matrix = evaluation.confusion_matrix
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    places = np.arange(len(matrix))
+    names = [as_text(name) for name in evaluation.class_names]
+    axis.set_xticks(places, names, rotation=45, ha="right", fontsize=8, parse_math=False)
+    axis.set_yticks(places, names, fontsize=8, parse_math=False)
+    if len(matrix) <= 30:
+        for row, column in np.ndindex(matrix.shape):
+            colour = "white" if share[row, column] > 0.5 else "black"
+            axis.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
+    axis.set(title=f"test images (n = {len(evaluation)})", xlabel="predicted", ylabel="label")
