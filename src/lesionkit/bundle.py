@@ -154,7 +154,7 @@ def load(folder: str | os.PathLike[str]) -> Bundle:
         card = json.loads((path / "card.json").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise BundleError(
-            f"{as_text(path)} holds no readable card.json ({error}). Give a folder that save wrote."
+            f"{as_text(path)} has no readable card.json ({error}). Give a folder that save wrote."
         ) from error
     if not isinstance(card, dict) or card.get("kind") != KIND or not isinstance(card.get("schema_version"), int):
         raise BundleError(f"{as_text(path / 'card.json')} is not the card of a {KIND}. Give a folder that save wrote.")

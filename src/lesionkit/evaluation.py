@@ -171,7 +171,7 @@ def _mapped(
     if foreign:
         raise DataError(
             f"The model does not know these classes: {', '.join(map(as_text, foreign))}. It knows "
-            f"{', '.join(map(as_text, names))}. Give class_mapping={{their name: the model's name, or None to leave it out}}."
+            f"{', '.join(map(as_text, names))}. Give class_mapping={{its name: the model's name, or None}}."
         )
     place = np.array(
         [names.index(target) if (target := targets[name]) in names else -1 for name in records.class_names]

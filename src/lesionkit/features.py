@@ -22,11 +22,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 
 from lesionkit import images
 from lesionkit.errors import ImageError, OptionError, StorageError, UnreadableImagesError
-from lesionkit.files import as_text, whole_file
+from lesionkit.files import as_text, cache_folder, whole_file
 from lesionkit.fingerprints import BATCH_SIZE, fingerprint
 from lesionkit.pipeline import THREADS, Decoded, decode_each
 from lesionkit.progress import track
@@ -178,7 +177,7 @@ class FeatureStore:
         logger.info("features: %d of %d pictures to extract, %.0f MB", missing, pictures, missing * row_bytes / 1e6)
         if needed > self.limit:
             raise StorageError(
-                f"The features of {pictures} pictures take {needed / 1e9:.2f} GB; the store in "
+                f"The features of {pictures} pictures take {needed / 1e9:.2f} GB; the store "
                 f"{as_text(self.folder)} may hold {self.limit / 1e9:.2f} GB. Raise LESIONKIT_CACHE_LIMIT (bytes), give a larger "
                 "FeatureStore(limit=...), or train without a store: fit(..., store=False)."
             )
@@ -203,11 +202,6 @@ class FeatureStore:
             except FileNotFoundError:  # another process gave it up just now
                 continue
         return sorted(found, key=lambda item: (item[1].st_mtime_ns, item[0]))
-
-
-def cache_folder() -> Path:
-    """Returns the folder for what can be computed again: ``LESIONKIT_CACHE``, or the system's place for it."""
-    return Path(os.environ.get("LESIONKIT_CACHE") or platformdirs.user_cache_path("lesionkit"))
 
 
 def _limit_from_environment() -> int:

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+import platformdirs
+
 from lesionkit.errors import StorageError
 
 
@@ -19,6 +21,11 @@ def as_text(name: str | os.PathLike[str]) -> str:
     """
     text = os.fspath(name).encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def cache_folder() -> Path:
+    """Returns the folder for what can be made again: ``LESIONKIT_CACHE``, or the system's place for it."""
+    return Path(os.environ.get("LESIONKIT_CACHE") or platformdirs.user_cache_path("lesionkit"))
 
 
 @contextlib.contextmanager

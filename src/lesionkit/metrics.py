@@ -47,7 +47,7 @@ def confusion_matrix(labels: Labels, probabilities: Probabilities) -> npt.NDArra
 def per_class(
     labels: Labels, probabilities: Probabilities, class_names: Sequence[str]
 ) -> dict[str, dict[str, float | int | None]]:
-    """Returns class name -> ``n``, ``precision``, ``recall``, ``specificity``, ``f1``, ``auc``, each one against the rest.
+    """Returns class name -> ``n``, ``precision``, ``recall``, ``specificity``, ``f1``, ``auc``: it against the rest.
 
     None where the divisor is 0: precision when the class is never predicted, recall, F1 and AUC when it has no
     images, specificity and AUC when every image is of it.

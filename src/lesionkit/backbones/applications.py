@@ -1,10 +1,10 @@
 """Backbones of keras.applications: a preprocessed image to a feature map, with ImageNet or other weights.
 
-Offered are the networks that skin-lesion work uses and that the ISIC challenges were won with: the three depths
-of ResNet in both versions (ResNet50 is the default), EfficientNet and EfficientNetV2 in every size, DenseNet,
-ConvNeXt, MobileNetV2 and V3 for small machines, Xception and the two Inceptions. Left out are VGG16 and VGG19
-(six times the arithmetic of ResNet50 for less accuracy), NASNet (its layers can be cut into stages nowhere: each
-cell reads the two before it) and MobileNet v1 (V2 and V3 are smaller and better).
+Offered are the three depths of ResNet in both versions (ResNet50 is the default); EfficientNet, on which the
+winners of the ISIC challenges of 2019 and 2020 built, and EfficientNetV2, in every size; DenseNet; ConvNeXt;
+MobileNetV2 and V3 for small machines; Xception and the two Inceptions. Left out are VGG16 and VGG19 (about four
+times the arithmetic of ResNet50 for less accuracy), NASNet (it cannot be cut into stages: each cell reads the two
+before it) and MobileNet v1 (V2 is smaller and better).
 
 Normalisation is never inside: where Keras hard-wires it, it is left out or cut off, so that the preprocessor is
 the only place that decides on it. ``native`` is the one that the ImageNet weights were trained with.

@@ -82,7 +82,7 @@ def load_published(make: Callable[[], Any], name: str, seconds: float = 15.0) ->
         raise WeightsUnavailableError(_unavailable(name, requests, error)) from error
 
 
-def cache_folder() -> Path:
+def keras_cache_folder() -> Path:
     """Returns the folder in which Keras keeps published weights: ``$KERAS_HOME/models``.
 
     Keras itself goes to a folder for temporary files when it may not write to its own.
@@ -118,7 +118,7 @@ class _Requests:
 
     def note(self, address: str) -> None:
         self.addresses.append(address)
-        cached = cache_folder() / Path(urlsplit(address).path).name
+        cached = keras_cache_folder() / Path(urlsplit(address).path).name
         if cached.is_file() and cached not in self.aside:
             self.aside[cached] = cached.replace(cached.with_name(f"{cached.name}.kept"))
 
@@ -135,7 +135,7 @@ class _Requests:
 
 
 def _unavailable(name: str, requests: _Requests, error: Exception) -> str:
-    folder = as_text(cache_folder())
+    folder = as_text(keras_cache_folder())
     if requests.addresses:
         address = requests.addresses[0]
         file = f"the file of {address}, under the name {Path(urlsplit(address).path).name}"

@@ -93,6 +93,7 @@ def _differences(evaluation: Evaluation) -> list[str]:
         name = as_text(run.data.name) if run.data else "a dataset of the caller's"
         found.append(
             f"data: {trained if trained is not None else 'an unknown number of'} training and validation images and "
-            f"{len(evaluation)} test images ({name}) instead of {DOCUMENTED['n_train']} and {DOCUMENTED['n_test']} (documented)"
+            f"{len(evaluation)} test images ({name}) instead of {DOCUMENTED['n_train']} and "
+            f"{DOCUMENTED['n_test']} (documented)"
         )
     return found

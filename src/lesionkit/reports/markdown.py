@@ -50,12 +50,11 @@ def _text(told: dict[str, Any]) -> str:
 def _in_short(told: dict[str, Any]) -> str:
     test = told["test"]
     missing = [f"- {name}: not computed, {why}." for name, why in told["scores"]["not_computed"].items()]
-    lines = [
+    shipped = (
         f"- as shipped: **accuracy {test['accuracy']:.2%}**, balanced accuracy {test['balanced_accuracy']:.2%}, loss "
-        f"{test['loss']:.4f}, on {test['n']} test images.",
-        *missing,
-    ]
-    return "## Scores\n\n" + "\n".join(lines)
+        f"{test['loss']:.4f}, on {test['n']} test images."
+    )
+    return "\n".join(["## Scores", "", shipped, *missing])
 
 
 def _beside_documented(told: dict[str, Any]) -> str:

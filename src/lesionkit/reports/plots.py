@@ -31,13 +31,16 @@ def plots(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
     if Path(path).suffix.lower() not in _FORMATS:
         raise OptionError(f"plots draws {', '.join(_FORMATS)}. Received: {as_text(path)}")
     side = max(5.0, 0.42 * len(evaluation.class_names) + 2.2)
-    curves = [("accuracy", "accuracy"), ("loss", "loss (cross-entropy)")] if evaluation.run else []
-    figure = Figure(figsize=(4.6 * len(curves) + side + 1.5, side), layout="constrained")
+    width = 4.6 if evaluation.run else 0.0
+    figure = Figure(figsize=(width + side + 1.5, side + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(curves) + 1, width_ratios=[4.6] * len(curves) + [side + 1.5], squeeze=False)[0]
-    for axis, (name, title) in zip(axes, curves, strict=False):
-        _curve(axis, evaluation, name, title)
-    _confusion(axes[-1], evaluation)
+    if evaluation.run:
+        axes = figure.subplot_mosaic("am;lm", width_ratios=[width, side + 1.5])
+        _curve(axes["a"], evaluation, "accuracy", "accuracy")
+        _curve(axes["l"], evaluation, "loss", "loss (cross-entropy)")
+        _confusion(axes["m"], evaluation)
+    else:
+        _confusion(figure.subplots(), evaluation)
     if evaluation.substitutions:
         figure.suptitle("\n".join(evaluation.substitutions), fontsize=8, parse_math=False)
     with whole_file(path) as beside:
