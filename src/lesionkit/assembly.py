@@ -1,6 +1,7 @@
 """Preprocessor, backbone and head joined into one ``keras.Model``, and found again in one."""
 
 import contextlib
+import inspect
 import random
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -76,7 +77,7 @@ def build_classifier(
     with _seeded(seed):
         before = _member(preprocessors, preprocessor, {"of": body.native} if _is_native(preprocessor) else {})
         scaled = before(size)
-        features = body.build((*size, 3), **body_part.options)
+        features = _called(body.build, body.name, (*size, 3), **body_part.options)
         classify = _member(heads, head)(features.output.shape[1:], len(names))
         image = keras.Input((*size, 3), name="image", dtype="float32")
         scaled, features, classify = (
@@ -131,15 +132,15 @@ def _member(family: Any, chosen: Chosen, more: dict[str, Any] | None = None) -> 
     factory = chosen if callable(chosen) else family.get(Part.of(chosen).name)
     options = {**(more or {}), **({} if callable(chosen) else Part.of(chosen).options)}
 
-    def build(*shape: Any) -> keras.Model:
-        try:
-            return factory(*shape, **options)
-        except TypeError as error:
-            if "unexpected keyword argument" not in str(error):
-                raise
-            raise OptionError(f"{Part.of(chosen).name}: {error}") from error
+    return lambda *shape: _called(factory, Part.of(chosen).name, *shape, **options)
 
-    return build
+
+def _called(factory: Callable[..., keras.Model], name: str, *shape: Any, **options: Any) -> keras.Model:
+    try:
+        inspect.signature(factory).bind(*shape, **options)
+    except TypeError as error:
+        raise OptionError(f"{name}: {error}. It is called as {name}{inspect.signature(factory)}") from error
+    return factory(*shape, **options)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy.typing as npt
 
 from lesionkit import images, metrics
 from lesionkit.assembly import frozen_part, origin, parts
-from lesionkit.errors import DataError
+from lesionkit.errors import DataError, ImageError, UnreadableImagesError
 from lesionkit.features import FeatureStore
 from lesionkit.files import as_text
-from lesionkit.pipeline import Pixels, batches
+from lesionkit.pipeline import Pixels
+from lesionkit.recipe import checked_count
 from lesionkit.records import Records
 from lesionkit.run import DataSummary, TrainingRun
 
@@ -137,6 +139,8 @@ def evaluate(
             features_s = found.seconds
             probabilities = predict(parts(model).head, found, batch_size)
     elif isinstance(data, tuple):
+        if not len(data[0]):
+            raise DataError("Scores need labelled images. Received: no images.")
         pixels = np.stack([images.from_array(image, model.input.shape[1:3]) for image in data[0]])
         labels = _places(data[1], names)
         probabilities = predict(model, pixels, batch_size)
@@ -152,10 +156,31 @@ def evaluate(
 
 
 def predict(model: keras.Model, values: Any, batch_size: int = 32) -> npt.NDArray[np.float64]:
-    """Returns (n, C) probabilities of n images or features with ``shape`` and ``[rows]``."""
-    count = values.shape[0]
-    data = batches(values, np.zeros(count, np.int8), batch_size, lambda: np.arange(count))
-    return np.asarray(model.predict(data.map(lambda x, _: x), verbose=0), dtype=np.float64)
+    """Returns (n, C) probabilities of n images or features with ``shape`` and ``[rows]``, n >= 1.
+
+    Raises:
+        UnreadableImagesError: images that cannot be read, all of them named.
+    """
+    checked_count(batch_size, "batch_size")
+    starts = range(0, values.shape[0], batch_size)
+    found: list[npt.NDArray[Any]] = []
+    errors: list[ImageError] = []
+    with ThreadPoolExecutor(1) as reader:  # reads one batch ahead; tf.data would hide which error it was
+        rows = (np.arange(start, min(start + batch_size, values.shape[0])) for start in starts)
+        ahead = reader.submit(values.__getitem__, next(rows))
+        for _ in starts:
+            now, following = ahead, next(rows, None)
+            if following is not None:
+                ahead = reader.submit(values.__getitem__, following)
+            try:
+                batch = now.result()
+            except UnreadableImagesError as error:
+                errors += error.errors
+            if not errors:  # the rest is only read, to name every file that cannot be
+                found.append(np.asarray(model.predict_on_batch(batch)))
+    if errors:
+        raise UnreadableImagesError(errors)
+    return np.concatenate(found).astype(np.float64)
 
 
 def _mapped(

@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 DEFAULT_LIMIT = 20 * 10**9
 SHARD_BYTES = 128 * 10**6
 
+#: Seconds after which a file that a process began to write, and did not finish, may be removed.
+ABANDONED = 3600
+
 #: Rows of a picture's SHA-256 and its feature map, mapped from one file.
 Shard = npt.NDArray[Any]
 
@@ -120,14 +123,18 @@ class FeatureStore:
             StorageError: the features would exceed the store's limit, or cannot be written.
         """
         folder = self.folder / fingerprint(frozen)
-        keys = _hashes(sources)
+        keys = _hashes(sources, frozen.input.shape[1:3])
         shards = _open_shards(folder)
         stored = _places(shards)
         missing = {key: row for row, key in enumerate(keys) if key not in stored}
         started = time.perf_counter()
         if missing:
             self._make_room(len(set(keys)), len(missing), _row_type(frozen).itemsize)
-            shards += self._extract(frozen, folder, [sources[row] for row in missing.values()], list(missing))
+            written, errors = self._extract(frozen, folder, [sources[row] for row in missing.values()], list(missing))
+            if errors:
+                named = [(source, errors[key]) for source, key in zip(sources, keys, strict=True) if key in errors]
+                raise UnreadableImagesError([ImageError(source, error.reason) for source, error in named])
+            shards += written
             stored = _places(shards)
         seconds = time.perf_counter() - started
         reused = len(set(keys)) - len(missing)
@@ -147,17 +154,19 @@ class FeatureStore:
         """Removes all stored features; returns how many bytes that freed."""
         return self._evict(0)
 
-    def _extract(self, frozen: Any, folder: Path, sources: list[str], keys: list[bytes]) -> list[Shard]:
+    def _extract(
+        self, frozen: Any, folder: Path, sources: list[str], keys: list[bytes]
+    ) -> tuple[list[Shard], dict[bytes, ImageError]]:
         from lesionkit.folding import frozen_function
 
         kind = _row_type(frozen)
         rows = min(max(SHARD_BYTES // kind.itemsize // BATCH_SIZE, 1), -(-len(sources) // BATCH_SIZE)) * BATCH_SIZE
         shard, filled, written = np.empty(rows, dtype=kind), 0, []
         forward = frozen_function(frozen, BATCH_SIZE)
-        errors: list[ImageError] = []
+        errors: dict[bytes, ImageError] = {}
         with track(decode_each(sources, frozen.input.shape[1:3]), total=len(sources), label="features") as decoded:
             for batch in _batches(zip(decoded, sources, keys, strict=True), BATCH_SIZE):
-                errors += [error for item in batch if (error := _error(*item))]
+                errors |= {item[2]: error for item in batch if (error := _error(*item))}
                 if errors:  # the rest is only read, to name every file that cannot be
                     continue
                 end = filled + len(batch)
@@ -168,9 +177,7 @@ class FeatureStore:
                     written.append(_write_shard(folder, shard[:end]))
         if filled:
             written.append(_write_shard(folder, shard[:filled]))
-        if errors:
-            raise UnreadableImagesError(errors)
-        return written
+        return written, errors
 
     def _make_room(self, pictures: int, missing: int, row_bytes: int) -> None:
         needed = pictures * row_bytes
@@ -178,8 +185,8 @@ class FeatureStore:
         if needed > self.limit:
             raise StorageError(
                 f"The features of {pictures} pictures take {needed / 1e9:.2f} GB; the store "
-                f"{as_text(self.folder)} may hold {self.limit / 1e9:.2f} GB. Raise LESIONKIT_CACHE_LIMIT (bytes), give a larger "
-                "FeatureStore(limit=...), or train without a store: fit(..., store=False)."
+                f"{as_text(self.folder)} may hold {self.limit / 1e9:.2f} GB. Raise LESIONKIT_CACHE_LIMIT (bytes), "
+                "give a larger FeatureStore(limit=...), or train without a store: fit(..., store=False)."
             )
         self._evict(self.limit - missing * row_bytes)
 
@@ -198,9 +205,11 @@ class FeatureStore:
         found = []
         for path in self.folder.glob("*/*.npy"):
             try:
-                found.append((path, path.stat()))
+                stat = path.stat()
             except FileNotFoundError:  # another process gave it up just now
                 continue
+            if not path.name.startswith(".") or time.time() - stat.st_mtime > ABANDONED:
+                found.append((path, stat))
         return sorted(found, key=lambda item: (item[1].st_mtime_ns, item[0]))
 
 
@@ -215,7 +224,7 @@ def _row_type(frozen: Any) -> np.dtype[Any]:
     return np.dtype([("picture_id", "S64"), ("features", "<f4", frozen.output.shape[1:])])
 
 
-def _hashes(sources: Sources) -> list[bytes]:
+def _hashes(sources: Sources, image_size: tuple[int, int]) -> list[bytes]:
     def digest(source: str) -> bytes | ImageError:
         try:
             return hashlib.sha256(images.read_bytes(source)).hexdigest().encode()
@@ -225,8 +234,8 @@ def _hashes(sources: Sources) -> list[bytes]:
     with ThreadPoolExecutor(THREADS) as pool:
         found = list(track(pool.map(digest, sources), total=len(sources), label="reading images"))
     errors = [one for one in found if isinstance(one, ImageError)]
-    if errors:
-        raise UnreadableImagesError(errors)
+    if errors:  # the others are decoded once, to name every file that cannot be
+        raise UnreadableImagesError([one.error for one in decode_each(sources, image_size) if one.error] or errors)
     return [one for one in found if isinstance(one, bytes)]
 
 
@@ -245,8 +254,10 @@ def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 def _write_shard(folder: Path, rows: Shard) -> Shard:
     path = folder / f"{uuid.uuid4().hex}.npy"
     with whole_file(path) as beside:
-        np.save(beside, rows)
-    shard: Shard = np.load(path, mmap_mode="r")
+        with beside.open("wb") as file:  # np.save does not say when the disk is full
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(rows))
+            file.write(rows.view(np.uint8).data)
+        shard: Shard = np.load(beside, mmap_mode="r")  # stays whatever becomes of the file
     return shard
 
 
@@ -258,7 +269,7 @@ def _open_shards(folder: Path) -> list[Shard]:
             os.utime(path)
         except FileNotFoundError:  # another process gave it up just now
             continue
-        except ValueError as error:
+        except (ValueError, EOFError) as error:
             logger.warning("features: %s is damaged (%s), its images are extracted again", as_text(path), error)
             path.unlink(missing_ok=True)
     return shards

@@ -1,4 +1,4 @@
-"""A frozen network as a faster function: batch normalisation folded into the convolutions, weights as constants."""
+"""A frozen network as a faster function: its batch normalisation folded into the convolutions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 
 def frozen_function(model: keras.Model, batch_size: int) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]:
-    """Returns ``model`` in inference mode as a function of uint8 or float (n, height, width, 3), n <= ``batch_size``.
+    """Returns ``model`` in inference mode as a function of (n, height, width, 3), uint8 or float, n <= ``batch_size``.
 
     Smaller batches are padded, so that one computation serves all and the same image gives the same bits
     whichever batch it is in. The values equal ``model.predict`` up to rounding, and the weights are those at
@@ -19,18 +18,13 @@ def frozen_function(model: keras.Model, batch_size: int) -> Callable[[npt.NDArra
     """
     folded = fold(model)
     shape = (batch_size, *model.input.shape[1:])
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
-    def forward(images: tf.Tensor) -> tf.Tensor:
-        return folded(images, training=False)
-
-    constant = convert_variables_to_constants_v2(forward.get_concrete_function())
+    signature = [tf.TensorSpec(shape, tf.float32)]
+    forward = tf.function(lambda images: folded(images, training=False), input_signature=signature)
 
     def run(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         batch = np.zeros(shape, dtype=np.float32)
         batch[: len(images)] = images
-        (features,) = constant(tf.constant(batch))
-        return np.asarray(features)[: len(images)]
+        return np.asarray(forward(tf.constant(batch)))[: len(images)]
 
     return run
 
@@ -43,6 +37,8 @@ def fold(model: keras.Model) -> keras.Model:
     s * (bias - mean) + beta (Jacob et al. 2018, doi:10.1109/CVPR.2018.00286, section 3.2). Nested models are
     folded too. The weights are copies.
     """
+    if isinstance(model, keras.Sequential):
+        model = keras.Model(model.inputs, model.outputs)
     pairs = _foldable(model)
     convolutions = {convolution.name for convolution in pairs.values()}
 
@@ -66,16 +62,16 @@ def fold(model: keras.Model) -> keras.Model:
 
 
 def _foldable(model: keras.Model) -> dict[str, keras.layers.Layer]:
-    """Returns name of a batch normalisation -> the convolution that takes it in."""
+    """Returns name of a batch normalisation -> the convolution that takes it in; subclasses may compute otherwise."""
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
     outputs = {id(tensor) for tensor in model.outputs}
     found = {}
     for layer in model.layers:
-        if not isinstance(layer, keras.layers.BatchNormalization) or len(layer._inbound_nodes) != 1:  # noqa: SLF001
+        if type(layer) is not keras.layers.BatchNormalization or len(layer._inbound_nodes) != 1:  # noqa: SLF001
             continue
         before = layer.input._keras_history.operation  # noqa: SLF001
         if (
-            isinstance(before, kinds)
+            type(before) in kinds
             and before.activation is keras.activations.linear
             and layer.axis in (-1, 3)
             and len(before._outbound_nodes) == len(before._inbound_nodes) == 1  # noqa: SLF001

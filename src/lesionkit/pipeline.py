@@ -104,7 +104,8 @@ def dataset(
         seed: of the order.
 
     Raises:
-        UnreadableImagesError: while it is read, at an image that cannot be decoded.
+        tf.errors.InvalidArgumentError: while it is read, at an image that cannot be decoded; its text names the
+            image. :func:`inspect` finds them all before.
     """
     passes = itertools.count()
     pixels = Pixels(records.source, checked_image_size(image_size))

@@ -15,7 +15,7 @@ from lesionkit.assembly import frozen_part, origin, parts
 from lesionkit.errors import DataError, OptionError
 from lesionkit.features import Features, FeatureStore
 from lesionkit.files import as_text
-from lesionkit.pipeline import Pixels, batches, one_hot, order
+from lesionkit.pipeline import Pixels, batches, inspect, one_hot, order
 from lesionkit.recipe import Part, Recipe, checked_count, checked_seed
 from lesionkit.records import Records, as_column
 from lesionkit.run import DataSummary, TrainingRun
@@ -67,7 +67,7 @@ class Frozen:
         Args:
             model: what :func:`~lesionkit.build_classifier` returned, or any model with its three parts.
             train: the training images.
-            validation: images to watch while training, of the same kind as ``train``; nothing is chosen by them.
+            validation: images to watch while training; nothing is chosen by them.
             store: a :class:`~lesionkit.features.FeatureStore`, True for the user's own, False for none.
             callbacks: Keras's; they see the part of the model that learns.
 
@@ -116,13 +116,15 @@ class Frozen:
     ) -> tuple[keras.Model, Sequence[Any], Features | None]:
         """Returns the model that learns, what goes into it for each of ``given``, and the stored features."""
         whole = keras.Model(model.input, model.output)
-        if not all(isinstance(one, Records) for one in given):
-            logger.info("a tf.data.Dataset has no feature store: the backbone runs for every image in every epoch")
-            return whole, given, None
+        records = [one for one in given if isinstance(one, Records)]
+        if store is False or len(records) < len(given):
+            reason = "no feature store asked for" if store is False else "a tf.data.Dataset has no feature store"
+            logger.info("%s: the backbone runs for every image in every epoch", reason)
+            size = model.input.shape[1:3]
+            if records:
+                inspect(Records.concatenate(records), image_size=size)
+            return whole, [Pixels(one.source, size) if isinstance(one, Records) else one for one in given], None
         sources = [one.source for one in given]
-        if store is False:
-            logger.info("no feature store asked for: the backbone runs for every image in every epoch")
-            return whole, [Pixels(one, model.input.shape[1:3]) for one in sources], None
         kept = FeatureStore() if store is True else store
         found = kept.features(frozen_part(model), np.concatenate(sources))
         head = keras.Model(parts(model).head.input, parts(model).head.output)

@@ -1,0 +1,67 @@
+"""What many tests share: a cache of their own, a small folder of images, a backbone of two layers."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionkit.backbones import Backbone, Stage
+from lesionkit.datasets.isic_folder import isic_folder
+from lesionkit.recipe import Part
+
+COLOURS = {"brown": (140, 90, 60), "red": (200, 60, 70), "violet": (110, 70, 160)}
+SIZE = (16, 16)
+TRAIN, TEST = 8, 3
+
+
+def build_tiny(input_shape, *, weights=None):
+    """(B, height, width, 3) to (B, height / 2, width / 2, 8), with random weights whatever is asked for."""
+    import keras
+
+    image = keras.Input(input_shape)
+    values = keras.layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="conv")(image)
+    values = keras.layers.BatchNormalization(
+        moving_mean_initializer=keras.initializers.RandomNormal(),
+        moving_variance_initializer=keras.initializers.RandomUniform(0.5, 1.5),
+        name="norm",
+    )(values)
+    return keras.Model(image, keras.layers.ReLU(name="relu")(values))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """The folder that stands for the user's cache in all tests."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LESIONKIT_CACHE", str(folder))
+        patch.delenv("LESIONKIT_CACHE_LIMIT", raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A backbone of one convolution, one batch normalisation and a ReLU."""
+    return Backbone("tiny", build_tiny, Part("symmetric_range"), (Stage("all"),), 8, 248, "made for the tests")
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Train/ and Test/ with three classes of noise, each around a colour of its own. Copy it before changing it."""
+    root = tmp_path_factory.mktemp("data") / "lesions"
+    random = np.random.default_rng(0)
+    for split, count in (("Train", TRAIN), ("Test", TEST)):
+        for label, colour in COLOURS.items():
+            (root / split / label).mkdir(parents=True)
+            for number in range(count):
+                pixels = np.clip(random.normal(colour, 20, (*SIZE, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(root / split / label / f"{label}{number}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def records(folder):
+    """The records of ``folder``: 24 in train, 9 in test."""
+    return isic_folder(folder)

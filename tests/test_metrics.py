@@ -1,0 +1,216 @@
+"""Scores: against scikit-learn, worked examples and the laws they obey."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from lesionkit import metrics
+from lesionkit.errors import DataError
+
+SCORES = ("precision", "recall", "specificity", "f1", "auc")
+quick = settings(max_examples=60, deadline=None)
+
+# labels 0, 0, 1, 1, 2; predicted 0, 1, 1, 1, 0; class 2 is never predicted, class 3 has no images
+LABELS = np.array([0, 0, 1, 1, 2])
+PROBABILITIES = np.array(
+    [[0.7, 0.1, 0.1, 0.1], [0.2, 0.5, 0.2, 0.1], [0.1, 0.8, 0.1, 0], [0.3, 0.4, 0.2, 0.1], [0.6, 0.1, 0.2, 0.1]]
+)
+NAMES = ("a", "b", "c", "d")
+
+
+@st.composite
+def answers(draw):
+    """Labels and probabilities of 1 to 25 images in 2 to 5 classes, without ties in a row."""
+    classes, count = draw(st.integers(2, 5)), draw(st.integers(1, 25))
+    labels = draw(st.lists(st.integers(0, classes - 1), min_size=count, max_size=count))
+    rows = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).random((count, classes)) ** 3 + 1e-6
+    return np.array(labels, dtype=np.int64), rows / rows.sum(axis=1, keepdims=True)
+
+
+def names(probabilities):
+    return [f"c{place}" for place in range(probabilities.shape[1])]
+
+
+def per_class(labels, probabilities):
+    return metrics.per_class(labels, probabilities, names(probabilities))
+
+
+def overall(labels, probabilities):
+    return [score(labels, probabilities) for score in (metrics.accuracy, metrics.balanced_accuracy, metrics.loss)]
+
+
+def test_a_worked_example():
+    assert metrics.predicted(PROBABILITIES).tolist() == [0, 1, 1, 1, 0]
+    assert metrics.accuracy(LABELS, PROBABILITIES) == 3 / 5
+    assert metrics.balanced_accuracy(LABELS, PROBABILITIES) == pytest.approx((1 / 2 + 1 + 0) / 3)
+    assert metrics.loss(LABELS, PROBABILITIES) == pytest.approx(-np.log([0.7, 0.2, 0.8, 0.4, 0.2]).mean())
+    assert metrics.confusion_matrix(LABELS, PROBABILITIES).tolist() == [
+        [1, 1, 0, 0],
+        [0, 2, 0, 0],
+        [1, 0, 0, 0],
+        [0, 0, 0, 0],
+    ]
+    found = metrics.per_class(LABELS, PROBABILITIES, NAMES)
+    assert found["a"] == pytest.approx(
+        {"n": 2, "precision": 1 / 2, "recall": 1 / 2, "specificity": 2 / 3, "f1": 1 / 2, "auc": 4 / 6}
+    )
+    assert found["b"] == pytest.approx(
+        {"n": 2, "precision": 2 / 3, "recall": 1, "specificity": 2 / 3, "f1": 4 / 5, "auc": 5 / 6}
+    )
+
+
+def test_a_class_without_images_has_no_recall_f1_or_auc():
+    d = metrics.per_class(LABELS, PROBABILITIES, NAMES)["d"]
+    assert d == {"n": 0, "precision": None, "recall": None, "specificity": 1.0, "f1": None, "auc": None}
+
+
+def test_a_class_never_predicted_has_no_precision():
+    c = metrics.per_class(LABELS, PROBABILITIES, NAMES)["c"]
+    assert (c["precision"], c["recall"], c["f1"]) == (None, 0, 0)
+
+
+def test_images_of_one_class_give_no_specificity_or_auc():
+    only = metrics.per_class(np.zeros(5, np.int64), PROBABILITIES, NAMES)["a"]
+    assert (only["specificity"], only["auc"]) == (None, None)
+    assert only["recall"] == 2 / 5
+
+
+def test_a_class_without_images_does_not_count_in_balanced_accuracy():
+    wrong_for_absent = np.array([[0.9, 0.1, 0], [0.2, 0, 0.8]])
+    assert metrics.balanced_accuracy(np.array([0, 0]), wrong_for_absent) == 1 / 2
+
+
+def test_the_first_of_equal_classes_is_predicted():
+    assert metrics.predicted(np.array([[0.2, 0.4, 0.4], [1 / 3, 1 / 3, 1 / 3]])).tolist() == [1, 0]
+
+
+@quick
+@given(answers())
+def test_scores_are_scikit_learns(given):
+    labels, probabilities = given
+    predicted, places = probabilities.argmax(axis=1), np.arange(probabilities.shape[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn remarks on classes without images
+        balanced = sk.balanced_accuracy_score(labels, predicted)
+        precision, recall, f1, n = sk.precision_recall_fscore_support(
+            labels, predicted, labels=places, zero_division=np.nan
+        )
+    assert metrics.accuracy(labels, probabilities) == pytest.approx(sk.accuracy_score(labels, predicted))
+    assert metrics.balanced_accuracy(labels, probabilities) == pytest.approx(balanced)
+    assert metrics.loss(labels, probabilities) == pytest.approx(sk.log_loss(labels, probabilities, labels=places))
+    for place, row in enumerate(per_class(labels, probabilities).values()):
+        here = labels == place
+        assert row["n"] == n[place]
+        assert row["precision"] == (None if np.isnan(precision[place]) else pytest.approx(precision[place]))
+        assert row["recall"] == (None if np.isnan(recall[place]) else pytest.approx(recall[place]))
+        assert row["f1"] == (pytest.approx(f1[place]) if here.any() else None)
+        if not here.all():
+            negatives = sk.recall_score(~here, predicted != place)
+            assert row["specificity"] == pytest.approx(negatives)
+        if here.any() and not here.all():
+            score = probabilities[:, place]
+            pairs = np.sign(score[here][:, None] - score[~here])
+            assert row["auc"] == pytest.approx((1 + pairs.mean()) / 2)
+
+
+@quick
+@given(answers())
+def test_scores_keep_their_bounds(given):
+    labels, probabilities = given
+    accuracy, balanced, loss = overall(labels, probabilities)
+    assert 0 <= accuracy <= 1
+    assert 0 <= balanced <= 1
+    assert 0 <= loss <= -np.log(1e-7)
+    assert metrics.confusion_matrix(labels, probabilities).sum() == len(labels)
+    for row in per_class(labels, probabilities).values():
+        assert all(row[name] is None or 0 <= row[name] <= 1 for name in SCORES)
+
+
+@quick
+@given(answers(), st.randoms(use_true_random=False))
+def test_the_order_of_images_does_not_matter(given, random):
+    labels, probabilities = given
+    order = random.sample(range(len(labels)), len(labels))
+    assert overall(labels[order], probabilities[order]) == pytest.approx(overall(labels, probabilities))
+    before, after = per_class(labels, probabilities), per_class(labels[order], probabilities[order])
+    for name, row in before.items():
+        assert after[name] == pytest.approx(row)
+
+
+@quick
+@given(answers(), st.randoms(use_true_random=False))
+def test_the_order_of_classes_does_not_matter(given, random):
+    labels, probabilities = given
+    order = np.array(random.sample(range(probabilities.shape[1]), probabilities.shape[1]))
+    moved = np.argsort(order)[labels]
+    assert overall(moved, probabilities[:, order]) == pytest.approx(overall(labels, probabilities))
+    matrix = metrics.confusion_matrix(labels, probabilities)
+    assert np.array_equal(metrics.confusion_matrix(moved, probabilities[:, order]), matrix[np.ix_(order, order)])
+    before = per_class(labels, probabilities)
+    after = metrics.per_class(moved, probabilities[:, order], [names(probabilities)[place] for place in order])
+    for name, row in before.items():
+        assert after[name] == pytest.approx(row)
+
+
+@quick
+@given(answers())
+def test_perfect_predictions_get_the_best_scores(given):
+    labels, probabilities = given
+    perfect = np.eye(probabilities.shape[1])[labels]
+    accuracy, balanced, loss = overall(labels, perfect)
+    assert (accuracy, balanced) == (1, 1)
+    assert loss == pytest.approx(0, abs=2e-7)
+    matrix = metrics.confusion_matrix(labels, perfect)
+    assert np.array_equal(matrix, np.diag(np.diag(matrix)))
+    for row in per_class(labels, perfect).values():
+        assert all(row[name] in ((1, None) if row["n"] else (None, 1)) for name in SCORES)
+        assert row["recall"] == (1 if row["n"] else None)
+
+
+@quick
+@given(answers(), st.booleans())
+def test_loss_is_keras_categorical_crossentropy(given, certain):
+    import keras
+
+    labels, probabilities = given
+    if certain:  # zeros and ones, where clipping is all that keeps it finite
+        probabilities = np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
+    values = probabilities.astype(np.float32)
+    hot = np.eye(values.shape[1], dtype=np.float32)[labels]
+    expected = np.mean(keras.losses.categorical_crossentropy(hot, values))
+    assert metrics.loss(labels, values) == pytest.approx(float(expected), rel=1e-5, abs=1e-6)
+
+
+def test_checked_takes_lists_and_float32():
+    labels, probabilities = metrics.checked([0, 1], np.array([[0.25, 0.75], [1, 0]], np.float32))
+    assert labels.tolist() == [0, 1]
+    assert probabilities.tolist() == [[0.25, 0.75], [1, 0]]
+
+
+HALVES = [[0.5, 0.5], [0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities"),
+    [
+        ([], np.zeros((0, 2))),
+        ([0], HALVES),
+        ([0, 1, 1], HALVES),
+        ([[0], [1]], HALVES),
+        ([0, 1], [0.5, 0.5]),
+        ([0, 2], HALVES),
+        ([0, -1], HALVES),
+        ([0.0, 1.0], HALVES),
+        ([0, 1], [[0.5, 0.5], [0.5, np.nan]]),
+        ([0, 1], [[0.5, 0.5], [np.inf, 0]]),
+        ([0, 1], [[0.5, 0.5], [1.5, -0.5]]),
+        ([0, 1], [[0.5, 0.5], [2.0, 1.0]]),
+    ],
+)
+def test_what_is_not_labels_and_probabilities_is_refused(labels, probabilities):
+    with pytest.raises(DataError):
+        metrics.checked(labels, probabilities)
