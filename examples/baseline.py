@@ -17,6 +17,7 @@ import sys
 from importlib.util import find_spec
 
 import lesionkit as lk
+from lesionkit.files import as_text
 
 SUBSTITUTE = "efficientnet_lite0"
 
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; nothing was written, the features computed so far are kept", file=sys.stderr)
         return 130
-    print(f"{evaluation}\nreport: {os.path.join(options.output, 'report.md')}")
+    print(f"{evaluation}\nreport: {as_text(os.path.join(options.output, 'report.md'))}")
     return 0
 
 

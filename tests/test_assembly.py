@@ -47,7 +47,9 @@ def test_is_the_parts_in_their_order_from_bytes_to_probabilities(build):
     preprocessor, backbone, head = parts(model)
     found = predicted(model, pixels())
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, predicted(head, predicted(backbone, predicted(preprocessor, pixels()))), atol=1e-6)
+    np.testing.assert_allclose(
+        found, predicted(head, predicted(backbone, predicted(preprocessor, pixels()))), atol=1e-6
+    )
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
 
 
@@ -56,18 +58,12 @@ def test_bytes_and_floats_give_equal_bits(build):
     np.testing.assert_array_equal(predicted(model, pixels()), predicted(model, pixels().astype(np.float32)))
 
 
-def test_the_backbone_is_in_inference_mode_even_while_training(build):
-    model = build(head=Part("pooled", dropout=0.0))
-    before = [np.array(weight) for weight in parts(model).backbone.weights]
-    np.testing.assert_allclose(model(pixels(), training=True), model(pixels(), training=False), atol=1e-6)
-    for weight, then in zip(parts(model).backbone.weights, before, strict=True):
-        np.testing.assert_array_equal(np.array(weight), then)
-
-
 def test_the_frozen_part_is_the_model_without_its_head_and_shares_its_weights(build):
     model = build()
     frozen = frozen_part(model)
-    np.testing.assert_allclose(predicted(parts(model).head, predicted(frozen, pixels())), predicted(model, pixels()), atol=1e-6)
+    np.testing.assert_allclose(
+        predicted(parts(model).head, predicted(frozen, pixels())), predicted(model, pixels()), atol=1e-6
+    )
     parts(model).backbone.set_weights([np.zeros_like(weight) for weight in parts(model).backbone.get_weights()])
     assert not predicted(frozen, pixels()).any()
 

@@ -153,7 +153,7 @@ def test_shuffling_differs_by_pass_and_repeats_by_seed(records):
 
 def test_dataset_names_an_image_that_cannot_be_read(records, tmp_path):
     broken = broken_copy(records, tmp_path)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="1.png"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"1\.png"):
         list(dataset(broken, image_size=SIZE))
 
 

@@ -49,8 +49,9 @@ def build_classifier(
 ) -> keras.Model:
     """Returns (B, height, width, 3) RGB in [0, 255] to (B, num_classes) float32 probabilities.
 
-    A plain functional model of stock Keras layers, not compiled, the backbone in inference mode. Saved, it
-    loads with Keras alone, and since the preprocessor is inside it cannot be fed the wrong scaling.
+    A plain functional model of stock Keras layers, not compiled. Saved, it loads with Keras alone, and since the
+    preprocessor is inside it cannot be fed the wrong scaling. Whether the backbone learns, and in which mode it
+    runs meanwhile, is for the trainer to say.
 
     Args:
         class_names: the classes in the order of the probabilities.
@@ -84,7 +85,7 @@ def build_classifier(
             keras.Model(part.input, part.output, name=name)
             for part, name in zip((scaled, features, classify), Parts._fields, strict=True)
         )
-        model = keras.Model(image, classify(features(scaled(image), training=False)), name="classifier")
+        model = keras.Model(image, classify(features(scaled(image))), name="classifier")
     recipe = Recipe(Part.of(preprocessor), body_part, Part.of(head), size, seed=seed)
     remember(model, Origin(names, recipe))
     return model

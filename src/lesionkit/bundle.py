@@ -17,7 +17,7 @@ from lesionkit.assembly import Origin, origin, remember
 from lesionkit.environment import environment
 from lesionkit.errors import BundleError, DataError
 from lesionkit.evaluation import Evaluation, predict
-from lesionkit.files import as_text, whole_file
+from lesionkit.files import as_text, is_hidden, whole_file
 from lesionkit.pipeline import Pixels
 from lesionkit.recipe import Recipe
 from lesionkit.records import checked_class_names
@@ -45,7 +45,7 @@ class Prediction:
 
     @property
     def confidence(self) -> float:
-        """Its probability, as the network gives it: not calibrated."""
+        """Its probability as the network gives it, which is not calibrated."""
         return self.ranked[0][1]
 
 
@@ -73,7 +73,7 @@ class Bundle:
         """Returns a :class:`Prediction` for each image, in order.
 
         Args:
-            inputs: a file, a folder (all files below it, sorted by name), an array (h, w, 3) or (n, h, w, 3) of RGB in
+            inputs: a file, a folder (all but hidden files below it, sorted by name), an array (h, w, 3) or (n, h, w, 3) of RGB in
                 [0, 255], a ``PIL.Image.Image``, or a list of any of these.
             batch_size: images at once.
 
@@ -100,6 +100,8 @@ class Bundle:
                 yield files, Pixels(files, self.image_size)
                 files = []
             many = one if isinstance(one, np.ndarray) and one.ndim == 4 else [one]
+            if not len(many):
+                continue
             yield [""] * len(many), np.stack([images.from_array(image, self.image_size) for image in many])
         if files:
             yield files, Pixels(files, self.image_size)
@@ -168,7 +170,10 @@ def load(folder: str | os.PathLike[str]) -> Bundle:
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise BundleError(f"{as_text(path / 'model.keras')} cannot be loaded: {reason}") from error
-    names = checked_class_names(card.get("class_names", ()))
+    try:
+        names = checked_class_names(card.get("class_names") or ())
+    except (DataError, TypeError) as error:
+        raise BundleError(f"{as_text(path / 'card.json')}: {error}") from error
     if len(names) != model.output.shape[-1]:
         raise BundleError(f"{as_text(path)}: {len(names)} class names for a model of {model.output.shape[-1]} classes.")
     if card.get("recipe"):
@@ -231,12 +236,10 @@ def _files(path: str) -> list[str]:
         if not os.path.exists(path):  # noqa: PTH110
             raise DataError(f"{as_text(path)}: there is no such file or folder.")
         return [path]
-    found = [
-        os.path.join(folder, name)  # noqa: PTH118
-        for folder, _, names in os.walk(path)
-        for name in names
-        if not name.startswith(".")
-    ]
+    found: list[str] = []
+    for folder, below, names in os.walk(path):
+        below[:] = [name for name in below if not is_hidden(name)]
+        found += [os.path.join(folder, name) for name in names if not is_hidden(name)]  # noqa: PTH118
     if not found:
         raise DataError(f"{as_text(path)} holds no files.")
     return sorted(found)

@@ -12,15 +12,22 @@ import platformdirs
 
 from lesionkit.errors import StorageError
 
+_SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
+
 
 def as_text(name: str | os.PathLike[str]) -> str:
     r"""Returns a file name that any text file and terminal can hold.
 
     Names on disk need not be UTF-8. Python keeps their undecodable bytes as lone surrogates; here these and
-    control characters become backslash escapes (``caf\udce9.jpg``), everything else stays.
+    what does not print become backslash escapes (``caf\udce9.jpg``), everything else stays.
     """
     text = os.fspath(name).encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def is_hidden(name: str) -> bool:
+    """Returns whether a file or folder of this name is hidden or the system's own, and so never an image."""
+    return name.startswith(".") or name.casefold() in _SYSTEM_NAMES
 
 
 def cache_folder() -> Path:
@@ -57,13 +64,14 @@ def whole_folder(path: str | os.PathLike[str], replaceable: Collection[str] = ()
     """Yields a new folder beside ``path`` to fill; it takes the place of ``path`` once the block is left.
 
     An existing ``path`` may be empty, or hold nothing but files named in ``replaceable``; it stays untouched
-    until the new folder is complete. When the block raises, ``path`` is as it was.
+    until the new folder is complete. When the block raises, ``path`` is as it was. A link is followed.
 
     Raises:
-        StorageError: ``path`` holds other files, or the folder cannot be written.
+        StorageError: ``path`` holds other files or cannot be replaced, or the folder cannot be written.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
     with storing(target):
+        _refuse_fixed(target)
         _refuse_foreign(target, replaceable)
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
@@ -71,13 +79,7 @@ def whole_folder(path: str | os.PathLike[str], replaceable: Collection[str] = ()
             yield beside
             _refuse_foreign(target, replaceable)
             beside.chmod(0o777 & ~_umask())
-            if target.exists():
-                earlier = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-earlier-"))
-                target.replace(earlier)
-                beside.replace(target)
-                shutil.rmtree(earlier, ignore_errors=True)
-            else:
-                beside.replace(target)
+            _put(beside, target)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
@@ -96,17 +98,50 @@ def storing(target: Path) -> Iterator[None]:
             remedy = "It is not writable: choose another place or change its permissions."
         elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
             remedy = "Something of another kind has that name: choose another place."
+        elif error.errno == errno.ENAMETOOLONG:
+            remedy = "Choose a shorter name."
         else:
             raise
-        raise StorageError(f"Cannot write {as_text(target)} ({error.strerror}). {remedy}") from error
+        named = error.filename if isinstance(error.filename, str) else ""
+        where = f": {as_text(named)}" if named and Path(named).parent != target.parent else ""
+        raise StorageError(f"Cannot write {as_text(target)} ({error.strerror}{where}). {remedy}") from error
+
+
+def _put(beside: Path, target: Path) -> None:
+    """Renames ``beside`` to ``target``; what stood there goes, or comes back when that fails."""
+    with tempfile.TemporaryDirectory(
+        dir=target.parent, prefix=f".{target.name}-earlier-", ignore_cleanup_errors=True
+    ) as aside:
+        earlier = Path(aside) / "earlier"
+        with contextlib.suppress(FileNotFoundError):
+            target.replace(earlier)
+        try:
+            beside.replace(target)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                earlier.replace(target)
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                raise StorageError(
+                    f"{as_text(target)} was written by another process meanwhile, whose files stay. Choose another "
+                    "folder for each."
+                ) from error
+            raise
+
+
+def _refuse_fixed(target: Path) -> None:
+    if target.exists() and (target.is_mount() or target.samefile(".")):
+        raise StorageError(
+            f"{as_text(target)} is the working folder or a mount point, which cannot be replaced as a whole. "
+            "Choose a folder in it."
+        )
 
 
 def _refuse_foreign(target: Path, replaceable: Collection[str]) -> None:
     if target.exists() and not target.is_dir():
         raise StorageError(f"{as_text(target)} is a file where a folder is to be written. Choose another place.")
-    foreign = (
-        sorted(entry.name for entry in target.iterdir() if entry.name not in replaceable) if target.exists() else []
-    )
+    foreign: list[str] = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in replaceable or entry.is_dir())
     if foreign:
         shown = ", ".join(as_text(name) for name in foreign[:3]) + (", ..." if len(foreign) > 3 else "")
         raise StorageError(

@@ -51,7 +51,7 @@ class Part:
             return cls(f"{part.__module__}.{getattr(part, '__qualname__', type(part).__qualname__)}")
         raise OptionError(f"A part is a registered name, a Part or a function. Received: {part!r}")
 
-    def with_options(self, **options: Any) -> "Part":
+    def with_options(self, /, **options: Any) -> "Part":
         """Returns this part with ``options`` added or changed."""
         return Part(self.name, **{**self.options, **options})
 
@@ -60,7 +60,7 @@ class Part:
         return {"name": self.name, "options": dict(self.options)}
 
     def __hash__(self) -> int:
-        return hash((self.name, json.dumps(self.to_dict(), sort_keys=True)))
+        return hash((self.name, frozenset(self.options)))  # no values: 1, 1.0 and True are equal
 
     def __reduce__(self) -> Any:
         return _part_from_dict, (self.to_dict(),)
@@ -105,7 +105,8 @@ class Recipe:
 
     def to_json(self) -> str:
         """Returns the recipe as JSON text, with a schema version."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")  # file names need not be UTF-8
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the recipe as what JSON can hold, with a schema version."""
@@ -197,7 +198,7 @@ def checked_image_size(image_size: Any) -> tuple[int, int]:
         height, width = (int(side) for side in image_size)
         if (height, width) != tuple(image_size) or min(height, width) < 1:
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise OptionError(
             f"image_size is (height, width), two whole numbers of pixels. Received: {image_size!r}"
         ) from None

@@ -76,17 +76,20 @@ class Records:
         """Makes each column an array.
 
         Raises:
-            DataError: columns of unequal length, a label without a class, an unknown split, or class names
-                that are fewer than two or not distinct.
+            DataError: columns of unequal length, a label that is not a class's place, an unknown split, or class
+                names that are fewer than two or not distinct.
         """
         object.__setattr__(self, "class_names", checked_class_names(self.class_names))
         count = len(self.source)
-        object.__setattr__(self, "label", np.asarray(self.label, dtype=np.int64).reshape(-1))
+        object.__setattr__(self, "label", _places(self.label))
         defaults = {"split": "", "picture_id": None, "lesion_id": None, "patient_id": None}
         for column in ("source", "image_id", *defaults):
             values = getattr(self, column)
             values = [defaults[column]] * count if values is None and column in defaults else values
             object.__setattr__(self, column, as_column(values))
+        for column in GROUPS:
+            values = getattr(self, column)
+            values[(values == "") | (values != values)] = None
         for column in _COLUMNS:
             if len(getattr(self, column)) != count:
                 raise DataError(f"{column} has {len(getattr(self, column))} rows where source has {count}.")
@@ -94,7 +97,9 @@ class Records:
             raise DataError(f"label holds places from -1 to {len(self.class_names) - 1}. Received: {self.label}")
         unknown = set(self.split) - {"", *SPLITS}
         if unknown:
-            raise DataError(f"split is one of {', '.join(SPLITS)} or empty. Received: {sorted(unknown)}")
+            raise DataError(
+                f"split is one of {', '.join(SPLITS)} or empty. Received: {', '.join(sorted(map(repr, unknown)))}"
+            )
 
     def __len__(self) -> int:
         return len(self.source)
@@ -160,7 +165,8 @@ class Records:
             on: the table's column of image ids.
 
         Raises:
-            DataError: no such column, nothing to join, or two rows that give one image different identities.
+            DataError: no such column, nothing to join, columns of unequal length, or two rows that give one image
+                different identities.
         """
         names = [name for name in GROUPS if name in table]
         if on not in table or not names:
@@ -171,6 +177,8 @@ class Records:
         ids = [str(value) for value in table[on]]
         joined: dict[str, Any] = {}
         for name in names:
+            if len(table[name]) != len(ids):
+                raise DataError(f"The table's column {name} has {len(table[name])} rows where {on} has {len(ids)}.")
             known = _by_image(ids, table[name], name)
             values = [known.get(image, now) for image, now in zip(self.image_id, getattr(self, name), strict=True)]
             joined[name] = as_column(values)
@@ -188,7 +196,7 @@ class Records:
             DataError: no parts, or parts whose class names differ.
         """
         if not parts or any(part.class_names != parts[0].class_names for part in parts):
-            given = "; ".join(", ".join(part.class_names) for part in parts) or "no records"
+            given = "; ".join(", ".join(map(as_text, part.class_names)) for part in parts) or "no records"
             raise DataError(f"Records are joined only where they name the same classes in one order. Received: {given}")
         return cls(
             class_names=parts[0].class_names,
@@ -217,7 +225,8 @@ class Records:
         return np.asarray(connected_components(graph, directed=False)[1][: len(self)], dtype=np.int64)
 
     def __repr__(self) -> str:
-        splits = ", ".join(f"{split or 'no split'} {sum(row.values())}" for split, row in self.counts().items())
+        counts = self.counts()
+        splits = ", ".join(f"{split or 'no split'} {sum(row.values())}" for split, row in counts.items())
         known = ", ".join(
             f"{name} of {np.count_nonzero(getattr(self, name) != np.array(None))}"
             for name in GROUPS
@@ -227,7 +236,7 @@ class Records:
             f"Records({as_text(self.name)}: {len(self)} images, {len(self.class_names)} classes; {splits or 'none'})"
         ]
         for place, name in enumerate(self.class_names):
-            per_split = [f"{split or 'no split'} {row[name]}" for split, row in self.counts().items()]
+            per_split = [f"{split or 'no split'} {row[name]}" for split, row in counts.items()]
             lines.append(f"  {place:>3}  {as_text(name)}: {', '.join(per_split)}")
         unlabelled = int(np.count_nonzero(self.label < 0))
         extras = [f"known: {known}"] if known else []
@@ -259,7 +268,7 @@ def checked_class_names(class_names: Sequence[str]) -> tuple[str, ...]:
         DataError: fewer than two, or two that are equal, or one that is not text.
     """
     names = (class_names,) if isinstance(class_names, str) else tuple(class_names)
-    if len(names) < 2 or len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
+    if len(names) < 2 or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         raise DataError(
             f"class_names are two or more distinct texts. Received: {', '.join(map(repr, names)) or 'none'}"
         )
@@ -273,12 +282,34 @@ def as_column(values: Any) -> Column:
     return column
 
 
+def _places(label: Any) -> Column:
+    values = np.asarray(label).reshape(-1)
+    try:
+        with np.errstate(invalid="ignore"):
+            places = values.astype(np.int64)
+        if not np.array_equal(places, values):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(
+            f"label holds whole numbers, places in class_names, and -1 where unknown. Received: {label!r}"
+        ) from None
+    return places
+
+
+def _missing(value: Any) -> bool:
+    """Returns whether a table's value is None, empty, NaN, or pandas's NA or NaT (told without pandas)."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return bool(value == "" or value != value)
+
+
 def _known(chosen: str | Collection[str], allowed: Sequence[str], name: str) -> list[str]:
     wanted = [chosen] if isinstance(chosen, str) else list(chosen)
     unknown = [value for value in wanted if value not in allowed]
     if unknown:
         raise OptionError(
-            f"{name} is one of {', '.join(filter(None, allowed))}. Received: {', '.join(map(repr, unknown))}"
+            f"{name} is one of {', '.join(map(as_text, filter(None, allowed)))}. "
+            f"Received: {', '.join(map(repr, unknown))}"
         )
     return wanted
 
@@ -286,7 +317,6 @@ def _known(chosen: str | Collection[str], allowed: Sequence[str], name: str) -> 
 def _by_image(ids: list[str], values: Sequence[Any], name: str) -> dict[str, str]:
     known: dict[str, str] = {}
     for image, value in zip(ids, values, strict=True):
-        missing = value is None or value == "" or (isinstance(value, float) and np.isnan(value))
-        if not missing and known.setdefault(image, str(value)) != str(value):
+        if not _missing(value) and known.setdefault(image, str(value)) != str(value):
             raise DataError(f"The table gives image {image} two values of {name}: {known[image]} and {value}.")
     return known

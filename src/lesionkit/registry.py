@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from lesionkit.errors import UnknownNameError
+from lesionkit.errors import OptionError, UnknownNameError
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,11 @@ class Registry:
         """Adds ``factory`` under ``name`` for this process; without a factory, a decorator that does.
 
         Raises:
+            OptionError: ``name`` is not a text.
             UnknownNameError: ``name`` belongs to a built-in or to another factory.
         """
+        if not isinstance(name, str) or not name:
+            raise OptionError(f"A name among the {self.family} is a text. Received: {name!r}")
         if factory is None:
             return lambda function: self.register(name, function)
         taken = name in self._builtins or self._registered.get(name, factory) is not factory

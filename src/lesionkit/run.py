@@ -1,6 +1,7 @@
 """TrainingRun: what a trainer did, and the overfitting that its history shows."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,7 +76,7 @@ class TrainingRun:
             return {"gap": None, "best_epoch": None, "diagnosis": "Cannot be told: no validation images were held out."}
         accuracy, held_out, loss = (self.history[name] for name in ("accuracy", "val_accuracy", "val_loss"))
         gap = [train - validation for train, validation in zip(accuracy, held_out, strict=True)]
-        best = min(range(self.epochs), key=lambda epoch: loss[epoch])
+        best = min(range(self.epochs), key=lambda epoch: (math.isnan(loss[epoch]), loss[epoch]))
         ends = (
             f"After {self.epochs} epochs the accuracy is {accuracy[-1]:.1%} on training and {held_out[-1]:.1%} on "
             f"validation images, a gap of {100 * gap[-1]:.1f} points."

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionkit.errors import DataError
+from lesionkit.files import as_text
 from lesionkit.recipe import checked_seed, checked_share
 from lesionkit.records import Records
 
@@ -36,28 +37,33 @@ def split(
     checked_share(validation, "validation")
     checked_share(test, "test")
     rng = np.random.default_rng([checked_seed(seed), 0x5711])
+    groups = records.groups()
     sides = np.where(records.split == "", "train", records.split).astype(object)
     for side, share in (("test", test), ("validation", validation)):
         if share and not np.any(records.split == side):
             pool = np.flatnonzero(sides == "train")
-            sides[pool[_held_out(records[pool], share, rng)]] = side
+            sides[pool[_held_out(records[pool], groups[pool], share, rng)]] = side
             logger.info("split: %d images held out for %s", np.count_nonzero(sides == side), side)
     whole = dataclasses.replace(records, split=sides)
     train = whole.where(split="train")
     empty = [name for place, name in enumerate(records.class_names) if not np.any(train.label == place)]
     if empty:
-        raise DataError(f"No training image is left for {', '.join(empty)}. Add images, or leave these classes out.")
+        raise DataError(
+            f"No training image is left for {', '.join(map(as_text, empty))}. Add images, or leave these classes out."
+        )
     return train, whole.where(split="validation"), whole.where(split="test")
 
 
-def _held_out(records: Records, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def _held_out(
+    records: Records, groups: npt.NDArray[np.int64], share: float, rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
     """Chooses whole groups until each class has about ``share`` of its images, never all of them.
 
     Groups come largest first, in random order among equals: a group is taken when that brings the counts of
     its classes nearer to what is wanted.
     """
     labels = records.label + 1  # unlabelled images count as a class of their own
-    groups = records.groups()
+    groups = np.unique(groups, return_inverse=True)[1]
     counts = np.zeros((groups.max(initial=-1) + 1, len(records.class_names) + 1), dtype=np.int64)
     np.add.at(counts, (groups, labels), 1)
     total = counts.sum(axis=0)

@@ -51,6 +51,7 @@ def run_recipe(
     if recipe.augmenter is not None:
         raise OptionError(f"No trainer of this version takes an augmenter. Received: {recipe.augmenter}")
     with whole_folder(output, FILES) as folder:
+        trainer = trainers.get(recipe.trainer.name)(**{"seed": recipe.seed, **recipe.trainer.options})
         model = build_classifier(
             records.class_names,
             image_size=recipe.image_size,
@@ -59,10 +60,9 @@ def run_recipe(
             head=recipe.head,
             seed=recipe.seed,
         )
-        trainer = trainers.get(recipe.trainer.name)(**{"seed": recipe.seed, **recipe.trainer.options})
         readable = inspect(records, image_size=recipe.image_size, on_unreadable=on_unreadable)
         train, validation, test = split(readable, validation=recipe.validation, seed=recipe.seed)
-        if not len(test):
+        if not len(test) or ("test" in records.split and "test" not in readable.split):
             raise DataError(f"{as_text(records.name)}: no readable test image is left to score.")
         run = trainer.fit(model, train, validation, store=store)
         run = dataclasses.replace(run, recipe=recipe)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lesionkit.errors import DataError
-from lesionkit.files import as_text
+from lesionkit.files import as_text, is_hidden
 from lesionkit.records import Records, checked_class_names
 
 _SPLIT_FOLDERS = {
@@ -18,8 +18,7 @@ _SPLIT_FOLDERS = {
     "test": "test",
     "testing": "test",
 }
-_SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
-_ISIC_ID = re.compile(r"ISIC_\d{7}", re.IGNORECASE)
+_ISIC_ID = re.compile(r"ISIC_\d{7}(?!\d)", re.IGNORECASE)
 
 
 def isic_folder(
@@ -104,9 +103,13 @@ def _names_in_order(found: set[str], asked: Sequence[str] | None, base: str) -> 
 
 
 def _folders(path: str) -> list[str]:
+    return sorted(entry.name for entry in _entries(path) if entry.is_dir())
+
+
+def _entries(path: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(path) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir() and not _ignored(entry.name))
+            return [entry for entry in entries if not _ignored(entry.name)]
     except OSError as error:
         raise DataError(
             f"{as_text(path)} cannot be listed ({error.strerror}). Give the folder that holds Train/ and Test/, "
@@ -122,12 +125,7 @@ def _class_folders(path: str) -> list[str]:
 
 
 def _images(path: str) -> list[str]:
-    with os.scandir(path) as entries:
-        found = sorted(entry.name for entry in entries if not entry.is_dir() and not _ignored(entry.name))
+    found = sorted(entry.name for entry in _entries(path) if not entry.is_dir())
     if not found:
         raise DataError(f"{as_text(path)} is an empty class folder. Put its images there, or remove the folder.")
     return found
-
-
-def _ignored(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _SYSTEM_NAMES

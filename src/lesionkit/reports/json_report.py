@@ -1,7 +1,9 @@
 """The report for programs; the other reports tell what stands in it."""
 
 import json
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ def json_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
     """
     with whole_file(path) as beside:
         text = json.dumps(content(evaluation), indent=2, ensure_ascii=False, allow_nan=False)
-        beside.write_text(text + "\n", encoding="utf-8")
+        beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     return Path(path)
 
 
@@ -38,7 +40,7 @@ def content(evaluation: Evaluation) -> dict[str, Any]:
         "balanced_accuracy": evaluation.balanced_accuracy,
     }
     names = [as_text(name) for name in evaluation.class_names]
-    return {
+    told = {
         "schema_version": SCHEMA_VERSION,
         "recipe": run.recipe.to_dict() if run and run.recipe else None,
         "data": _data(evaluation, run.data if run else None, test),
@@ -65,6 +67,7 @@ def content(evaluation: Evaluation) -> dict[str, Any]:
         "timing": {name: evaluation.timing.get(name) for name in ("features_s", "fit_s", "total_s", "images_per_s")}
         | {"pictures": dict(run.features) if run else {}},
     }
+    return {name: _finite(value) for name, value in told.items()}
 
 
 def _data(evaluation: Evaluation, train: DataSummary | None, test: DataSummary | None) -> dict[str, Any]:
@@ -81,6 +84,15 @@ def _data(evaluation: Evaluation, train: DataSummary | None, test: DataSummary |
         },
         "skipped": [{"path": as_text(item.source), "reason": as_text(item.reason)} for item in skipped],
     }
+
+
+def _finite(value: Any) -> Any:
+    """Returns ``value`` with None for each number that JSON cannot hold, such as the loss of a run that diverged."""
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _differences(evaluation: Evaluation) -> list[str]:

@@ -20,7 +20,7 @@ def markdown(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
         StorageError: the file cannot be written.
     """
     with whole_file(path) as beside:
-        beside.write_text(_text(content(evaluation)), encoding="utf-8")
+        beside.write_text(_text(content(evaluation)), encoding="utf-8", errors="backslashreplace")
     return Path(path)
 
 
@@ -73,7 +73,7 @@ def _history(told: dict[str, Any]) -> str:
     if not history:
         return ""
     rows = (
-        (str(epoch), *(f"{value:.4f}" for value in values))
+        (str(epoch), *(_number(value, 4) for value in values))
         for epoch, values in enumerate(zip(*history.values(), strict=True), 1)
     )
     return _table(("epoch", *history), rows)
@@ -126,12 +126,12 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | None, digits: int = 3) -> str:
     if value is None:
         return "n/a"
-    return str(value) if isinstance(value, int) else f"{value:.3f}"
+    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
 
 
 def _plain(text: str) -> str:
     """Returns text that Markdown and the HTML made of it show as it is, whatever is in a class or file name."""
-    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", html.escape(text, quote=False))
+    return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", html.escape(text, quote=False))

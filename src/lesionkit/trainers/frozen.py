@@ -46,7 +46,8 @@ class Frozen:
         checked_count(self.epochs, "epochs")
         checked_count(self.batch_size, "batch_size")
         checked_seed(self.seed)
-        if not isinstance(self.learning_rate, int | float) or not 0 < self.learning_rate < float("inf"):
+        number = isinstance(self.learning_rate, int | float) and not isinstance(self.learning_rate, bool)
+        if not number or not 0 < self.learning_rate < float("inf"):
             raise OptionError(f"learning_rate is a number above 0. Received: {self.learning_rate!r}")
 
     def fit(
@@ -115,7 +116,6 @@ class Frozen:
         self, model: keras.Model, given: Sequence[Data], store: FeatureStore | bool
     ) -> tuple[keras.Model, Sequence[Any], Features | None]:
         """Returns the model that learns, what goes into it for each of ``given``, and the stored features."""
-        whole = keras.Model(model.input, model.output)
         records = [one for one in given if isinstance(one, Records)]
         if store is False or len(records) < len(given):
             reason = "no feature store asked for" if store is False else "a tf.data.Dataset has no feature store"
@@ -123,7 +123,7 @@ class Frozen:
             size = model.input.shape[1:3]
             if records:
                 inspect(Records.concatenate(records), image_size=size)
-            return whole, [Pixels(one.source, size) if isinstance(one, Records) else one for one in given], None
+            return _Whole(model), [Pixels(one.source, size) if isinstance(one, Records) else one for one in given], None
         sources = [one.source for one in given]
         kept = FeatureStore() if store is True else store
         found = kept.features(frozen_part(model), np.concatenate(sources))
@@ -147,6 +147,21 @@ class Frozen:
         counts = [len(one) for one in given if isinstance(one, Records)]
         share = round(counts[1] / sum(counts), 2) if len(counts) == 2 else 0.0
         return dataclasses.replace(built.recipe, trainer=Part("Frozen", **options), validation=share)
+
+
+class _Whole(keras.Model):
+    """The classifier with its backbone in inference mode also while the head learns.
+
+    Called inside a functional model the backbone would take over ``training=True`` from it, whatever it was
+    built with, and its dropout and stochastic depth would be at work.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__(name="whole")
+        self.frozen, self.head = frozen_part(model), parts(model).head
+
+    def call(self, images: Any, training: bool | None = None) -> Any:
+        return self.head(self.frozen(images, training=False), training=training)
 
 
 class _Epoch(keras.callbacks.Callback):
