@@ -119,8 +119,8 @@ def agreement(recipe: lk.Recipe, records: lk.Records, epochs: int, store: lk.Fea
     apart = np.abs(ours.probabilities - plain.probabilities).max()
     same = np.mean(ours.predicted == plain.predicted)
     print(
-        f"{recipe.backbone.name} after {epochs} epochs: test probabilities at most {apart:.1e} apart (wanted: 1e-3), same "
-        f"class on {same:.1%} of {len(test)} (wanted: 99%), accuracy {ours.accuracy:.4f} and {plain.accuracy:.4f}"
+        f"{recipe.backbone.name} after {epochs} epochs: test probabilities at most {apart:.1e} apart (wanted: 1e-3), "
+        f"same class on {same:.1%} of {len(test)} (wanted: 99%), accuracy {ours.accuracy:.4f} and {plain.accuracy:.4f}"
     )
 
 

@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import lesionkit as lk
 from lesionkit.files import as_text
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; nothing was written, the features computed so far are kept", file=sys.stderr)
         return 130
-    print(f"{evaluation}\nreport: {as_text(os.path.join(options.output, 'report.md'))}")
+    print(f"{evaluation}\nreport: {as_text(Path(options.output, 'report.md'))}")
     return 0
 
 

@@ -108,13 +108,13 @@ def test_equal_bytes_under_two_names_are_extracted_once(store, frozen, tmp_path)
     assert counts(store.features(frozen, [twin])) == (0, 1)
 
 
-def test_a_part_is_a_run_of_the_images(store, frozen, records):
-    whole = store.features(frozen, records.source)
-    first, second = whole.parts([5, len(records) - 5])
-    assert (len(first), len(second)) == (5, len(records) - 5)
-    np.testing.assert_array_equal(first[np.arange(5)], whole[np.arange(5)])
-    np.testing.assert_array_equal(second[np.array([0, 3])], whole[np.array([5, 8])])
-    assert first.picture_id + second.picture_id == whole.picture_id
+def test_a_part_holds_the_chosen_images_alone(store, frozen, records):
+    whole, rows = store.features(frozen, records.source), np.array([7, 2, 30])
+    part = whole.part(rows)
+    assert len(part) == 3
+    assert part.shape == (3, *whole.shape[1:])
+    assert part.picture_id == tuple(whole.picture_id[row] for row in rows)
+    np.testing.assert_array_equal(part[np.array([2, 0])], whole[rows[[2, 0]]])
 
 
 def test_only_what_is_missing_is_extracted(store, frozen, records):

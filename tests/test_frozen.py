@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lesionkit.assembly import build_classifier, parts
 from lesionkit.errors import DataError, OptionError, StorageError, UnreadableImagesError
-from lesionkit.features import Features, FeatureStore
+from lesionkit.features import FeatureStore
 from lesionkit.pipeline import Pixels, dataset, inspect, order
 from lesionkit.recipe import Part
 from lesionkit.records import Skipped
@@ -198,11 +198,11 @@ def test_the_same_seed_gives_the_same_history_and_another_does_not(build, train,
     assert first.history != other.history
 
 
-def test_every_epoch_sees_every_image_in_the_order_of_seed_and_epoch(build, train, store, monkeypatch):
-    seen, real = [], Features.__getitem__
-    monkeypatch.setattr(Features, "__getitem__", lambda self, rows: seen.extend(rows) or real(self, rows))
+def test_every_epoch_sees_every_image_in_the_order_of_seed_and_epoch(build, train, monkeypatch):
+    seen, real = [], Pixels.__getitem__
+    monkeypatch.setattr(Pixels, "__getitem__", lambda self, rows: seen.extend(rows) or real(self, rows))
     trainer = dataclasses.replace(SHORT, seed=5)
-    trainer.fit(build(), train, store=store)
+    trainer.fit(build(), train, store=False)
     wanted = np.concatenate([order(len(train), 5, epoch) for epoch in range(3)])
     np.testing.assert_array_equal(seen, wanted)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import math
 import random
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -112,6 +113,20 @@ def frozen_part(model: keras.Model) -> keras.Model:
     preprocessor, backbone, _ = parts(model)
     image = keras.Input(model.input.shape[1:], name="image", dtype="float32")
     return keras.Model(image, backbone(preprocessor(image), training=False), name="frozen")
+
+
+def learning_part(head: keras.Model) -> tuple[keras.Model | None, keras.Model]:
+    """Returns the head cut before its first layer that learns or draws at random: (what is fixed, what learns).
+
+    What learns shares its layers with ``head``. What is fixed (such as the pooling) is None where nothing is, or where
+    its output is no smaller than the feature map.
+    """
+    first = next((layer for layer in head.layers if layer.variables), None)
+    cut = first.input if first is not None else head.input
+    if isinstance(cut, keras.KerasTensor) and math.prod(cut.shape[1:]) < math.prod(head.input.shape[1:]):
+        with contextlib.suppress(ValueError):  # another path leads around the cut
+            return keras.Model(head.input, cut), keras.Model(cut, head.output)
+    return None, keras.Model(head.input, head.output)
 
 
 def origin(model: keras.Model) -> Origin | None:

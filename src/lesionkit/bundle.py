@@ -73,8 +73,8 @@ class Bundle:
         """Returns a :class:`Prediction` for each image, in order.
 
         Args:
-            inputs: a file, a folder (all but hidden files below it, sorted by name), an array (h, w, 3) or (n, h, w, 3) of RGB in
-                [0, 255], a ``PIL.Image.Image``, or a list of any of these.
+            inputs: a file, a folder (all but hidden files below it, sorted by name), an array (h, w, 3) or (n, h, w, 3)
+                of RGB in [0, 255], a ``PIL.Image.Image``, or a list of any of these.
             batch_size: images at once.
 
         Raises:
@@ -134,13 +134,14 @@ def save(
     names = class_names or (built.class_names if built else None) or (evaluation.class_names if evaluation else None)
     if names is None or len(names) != model.output.shape[-1]:
         raise DataError(f"save needs the {model.output.shape[-1]} class names in order. Received: {names}")
+    names = checked_class_names(names)
     target = Path(folder)
     with whole_file(target / "model.keras") as beside:
         keras.Model(model.input, model.output, name=model.name).save(beside)
     if evaluation:
         write_predictions(evaluation, target / "predictions.csv")
     with whole_file(target / "card.json") as beside:
-        card = _card(model, checked_class_names(names), built, evaluation)
+        card = _card(model, names, built, evaluation)
         beside.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return target
 
@@ -162,8 +163,8 @@ def load(folder: str | os.PathLike[str]) -> Bundle:
         raise BundleError(f"{as_text(path / 'card.json')} is not the card of a {KIND}. Give a folder that save wrote.")
     if card["schema_version"] > SCHEMA_VERSION:
         raise BundleError(
-            f"{as_text(path)} has schema version {card['schema_version']}, this lesionkit reads up to {SCHEMA_VERSION}. "
-            "Upgrade lesionkit to load it."
+            f"{as_text(path)} has schema version {card['schema_version']}, this lesionkit reads up to "
+            f"{SCHEMA_VERSION}. Upgrade lesionkit to load it."
         )
     try:
         model = keras.saving.load_model(path / "model.keras", compile=False)

@@ -14,7 +14,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,15 +74,10 @@ class Features:
         """32-bit floats."""
         return np.dtype(np.float32)
 
-    def parts(self, sizes: Sequence[int]) -> list["Features"]:
-        """Returns the features cut into runs of these numbers of images."""
-        ends = np.cumsum(sizes)
-        return [
-            dataclasses.replace(
-                self, picture_id=self.picture_id[end - size : end], _places=self._places[end - size : end]
-            )
-            for size, end in zip(sizes, ends, strict=True)
-        ]
+    def part(self, rows: npt.NDArray[np.int64]) -> "Features":
+        """Returns the features of the chosen images alone, still on disk."""
+        chosen = tuple(self.picture_id[row] for row in rows)
+        return dataclasses.replace(self, picture_id=chosen, _places=self._places[rows])
 
     def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
         """Returns the feature maps (len(rows), h, w, C) of the chosen images."""
@@ -157,12 +152,10 @@ class FeatureStore:
     def _extract(
         self, frozen: Any, folder: Path, sources: list[str], keys: list[bytes]
     ) -> tuple[list[Shard], dict[bytes, ImageError]]:
-        from lesionkit.folding import frozen_function
-
         kind = _row_type(frozen)
         rows = min(max(SHARD_BYTES // kind.itemsize // BATCH_SIZE, 1), -(-len(sources) // BATCH_SIZE)) * BATCH_SIZE
         shard, filled, written = np.empty(rows, dtype=kind), 0, []
-        forward = frozen_function(frozen, BATCH_SIZE)
+        forward = _forward(folder.name, frozen)
         errors: dict[bytes, ImageError] = {}
         with track(decode_each(sources, frozen.input.shape[1:3]), total=len(sources), label="features") as decoded:
             for batch in _batches(zip(decoded, sources, keys, strict=True), BATCH_SIZE):
@@ -211,6 +204,19 @@ class FeatureStore:
             if not path.name.startswith(".") or time.time() - stat.st_mtime > ABANDONED:
                 found.append((path, stat))
         return sorted(found, key=lambda item: (item[1].st_mtime_ns, item[0]))
+
+
+_last_forward: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]] = {}
+
+
+def _forward(name: str, frozen: Any) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]:
+    """Returns the frozen network of this fingerprint as a function; the last one is kept, since it takes a second."""
+    from lesionkit.folding import frozen_function
+
+    if name not in _last_forward:
+        _last_forward.clear()
+        _last_forward[name] = frozen_function(frozen, BATCH_SIZE)
+    return _last_forward[name]
 
 
 def _limit_from_environment() -> int:

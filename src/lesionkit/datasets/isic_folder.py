@@ -109,7 +109,7 @@ def _folders(path: str) -> list[str]:
 def _entries(path: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(path) as entries:
-            return [entry for entry in entries if not _ignored(entry.name)]
+            return [entry for entry in entries if not is_hidden(entry.name)]
     except OSError as error:
         raise DataError(
             f"{as_text(path)} cannot be listed ({error.strerror}). Give the folder that holds Train/ and Test/, "

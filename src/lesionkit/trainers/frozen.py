@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from lesionkit.assembly import frozen_part, origin, parts
+from lesionkit.assembly import frozen_part, learning_part, origin, parts
 from lesionkit.errors import DataError, OptionError
 from lesionkit.features import Features, FeatureStore
 from lesionkit.files import as_text
@@ -127,8 +128,10 @@ class Frozen:
         sources = [one.source for one in given]
         kept = FeatureStore() if store is True else store
         found = kept.features(frozen_part(model), np.concatenate(sources))
-        head = keras.Model(parts(model).head.input, parts(model).head.output)
-        return head, found.parts([len(one) for one in sources]), found
+        fixed, learner = learning_part(parts(model).head)
+        ends = np.cumsum([len(one) for one in sources])[:-1]
+        rows = np.split(np.arange(len(found)), ends)
+        return learner, [found.part(one) if fixed is None else _through(fixed, found.part(one)) for one in rows], found
 
     def _batches(self, values: Any, given: Data, model: keras.Model, epoch: "_Epoch", shuffle: bool) -> tf.data.Dataset:
         classes = model.output.shape[-1]
@@ -194,6 +197,13 @@ def _check(model: keras.Model, data: Data) -> None:
     names = built.class_names if built else f"{model.output.shape[-1]} classes"
     if model.output.shape[-1] != len(data.class_names) or (built and built.class_names != data.class_names):
         raise DataError(f"The model was built for {names}, the records have {data.class_names}, in this order.")
+
+
+def _through(fixed: keras.Model, values: Features, batch_size: int = 256) -> npt.NDArray[np.float32]:
+    """Returns ``fixed`` of all values, held in memory: 8 kB an image for the pooled features of ResNet50."""
+    places = np.arange(len(values))
+    runs = (places[start : start + batch_size] for start in range(0, len(values), batch_size))
+    return np.concatenate([fixed.predict_on_batch(values[rows]) for rows in runs])
 
 
 def _one_hot(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
