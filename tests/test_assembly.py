@@ -8,9 +8,10 @@ import sys
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
 from lesionkit import heads, preprocessors
-from lesionkit.assembly import build_classifier, frozen_part, origin, parts
+from lesionkit.assembly import build_classifier, frozen_part, learning_part, origin, parts
 from lesionkit.errors import DataError, OptionError, UnknownNameError
 from lesionkit.recipe import Part, Recipe
 
@@ -66,6 +67,51 @@ def test_the_frozen_part_is_the_model_without_its_head_and_shares_its_weights(bu
     )
     parts(model).backbone.set_weights([np.zeros_like(weight) for weight in parts(model).backbone.get_weights()])
     assert not predicted(frozen, pixels()).any()
+
+
+def head_of(steps):
+    features = keras.Input((4, 4, 5))
+    return keras.Model(features, steps(features))
+
+
+POOLED = layers.GlobalAveragePooling2D
+CUT = {
+    "pooled": lambda x: layers.Dense(3)(POOLED()(x)),
+    "dropped": lambda x: layers.Dense(3)(layers.Dropout(0.5)(POOLED()(x))),
+    "scaled": lambda x: layers.Dense(3)(layers.Rescaling(2.0)(POOLED()(x))),
+}
+UNCUT = {
+    "learns at once": lambda x: POOLED()(layers.Conv2D(3, 1)(x)),
+    "draws at once": lambda x: layers.Dense(3)(POOLED()(layers.SpatialDropout2D(0.5)(x))),
+    "flattened": lambda x: layers.Dense(3)(layers.Flatten()(x)),
+    "with a path around": lambda x: layers.Add()([layers.Dense(5)(POOLED()(x)), layers.GlobalMaxPooling2D()(x)]),
+    "of two branches": lambda x: layers.Add()([layers.Dense(3)(POOLED()(x)), layers.Dense(3)(layers.Flatten()(x))]),
+    "without weights": lambda x: layers.Softmax()(POOLED()(x)),
+}
+
+
+@pytest.mark.parametrize("name", [*CUT, *UNCUT])
+def test_what_is_fixed_and_what_learns_are_the_head(name):
+    head = head_of({**CUT, **UNCUT}[name])
+    fixed, learner = learning_part(head)
+    assert (fixed is not None) == (name in CUT)
+    assert [id(weight) for weight in learner.variables] == [id(weight) for weight in head.variables]
+    values = np.random.default_rng(0).normal(size=(3, 4, 4, 5)).astype(np.float32)
+    between = values if fixed is None else predicted(fixed, values)
+    assert fixed is None or not fixed.variables
+    np.testing.assert_allclose(predicted(learner, between), predicted(head, values), atol=1e-6)
+
+
+def test_a_layer_used_twice_is_fixed_in_neither_place():
+    def steps(features):
+        shared = layers.Dense(5)
+        return shared(layers.Add()([shared(POOLED()(features)), layers.GlobalMaxPooling2D()(features)]))
+
+    head = head_of(steps)
+    fixed, learner = learning_part(head)
+    values = np.random.default_rng(0).normal(size=(3, 4, 4, 5)).astype(np.float32)
+    between = values if fixed is None else predicted(fixed, values)
+    np.testing.assert_allclose(predicted(learner, between), predicted(head, values), atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (24, 9)])

@@ -19,13 +19,17 @@ from lesionkit.files import as_text, cache_folder, whole_file, whole_folder
 RUN = ("model.keras", "card.json")
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     """What a block raises."""
 
 
 def fill(folder, content):
     for name in RUN:
         (folder / name).write_text(content)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 def content(folder):
@@ -88,7 +92,7 @@ def test_a_file_appears_when_the_block_is_left(tmp_path):
         assert not path.exists()
         assert beside.suffix == ".json"
     assert path.read_text() == "all of it"
-    assert os.listdir(path.parent) == ["report.json"]
+    assert names(path.parent) == ["report.json"]
 
 
 def test_a_file_is_replaced_only_when_complete(tmp_path):
@@ -98,10 +102,10 @@ def test_a_file_is_replaced_only_when_complete(tmp_path):
         beside.write_text("all of it")
         assert path.read_text() == "earlier"
     assert path.read_text() == "all of it"
-    assert os.listdir(tmp_path) == ["report.json"]
+    assert names(tmp_path) == ["report.json"]
 
 
-@pytest.mark.parametrize("error", [Interrupted, KeyboardInterrupt, FileNotFoundError])
+@pytest.mark.parametrize("error", [InterruptedRunError, KeyboardInterrupt, FileNotFoundError])
 @pytest.mark.parametrize("earlier", [None, "earlier"])
 def test_a_file_is_as_it_was_when_the_block_raises(tmp_path, earlier, error):
     path = tmp_path / "report.json"
@@ -124,7 +128,7 @@ def test_a_file_name_need_not_be_utf8(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9.json")
     with whole_file(path) as beside:
         beside.write_text("x")
-    assert os.listdir(os.fsencode(tmp_path)) == [b"caf\xe9.json"]
+    assert names(tmp_path) == [os.fsdecode(b"caf\xe9.json")]
 
 
 def test_a_folder_appears_when_the_block_is_left(tmp_path):
@@ -133,7 +137,7 @@ def test_a_folder_appears_when_the_block_is_left(tmp_path):
         fill(beside, "new")
         assert not path.exists()
     assert content(path) == dict.fromkeys(RUN, "new")
-    assert os.listdir(path.parent) == ["baseline"]
+    assert names(path.parent) == ["baseline"]
 
 
 def test_an_earlier_run_is_replaced_only_when_the_new_one_is_complete(tmp_path):
@@ -144,7 +148,7 @@ def test_an_earlier_run_is_replaced_only_when_the_new_one_is_complete(tmp_path):
         (beside / "card.json").write_text("new")
         assert content(path) == dict.fromkeys(RUN, "earlier")
     assert content(path) == {"card.json": "new"}
-    assert os.listdir(tmp_path) == ["baseline"]
+    assert names(tmp_path) == ["baseline"]
 
 
 def test_an_empty_folder_is_replaced(tmp_path):
@@ -153,10 +157,10 @@ def test_an_empty_folder_is_replaced(tmp_path):
     with whole_folder(path) as beside:
         fill(beside, "new")
     assert content(path) == dict.fromkeys(RUN, "new")
-    assert os.listdir(tmp_path) == ["baseline"]
+    assert names(tmp_path) == ["baseline"]
 
 
-@pytest.mark.parametrize("error", [Interrupted, KeyboardInterrupt, FileNotFoundError])
+@pytest.mark.parametrize("error", [InterruptedRunError, KeyboardInterrupt, FileNotFoundError])
 @pytest.mark.parametrize("earlier", [False, True])
 def test_a_folder_is_as_it_was_when_the_block_raises(tmp_path, earlier, error):
     path = tmp_path / "baseline"
@@ -166,31 +170,25 @@ def test_a_folder_is_as_it_was_when_the_block_raises(tmp_path, earlier, error):
     with pytest.raises(error), whole_folder(path, RUN) as beside:
         fill(beside, "half")
         raise error
-    assert os.listdir(tmp_path) == (["baseline"] if earlier else [])
+    assert names(tmp_path) == (["baseline"] if earlier else [])
     assert not earlier or content(path) == dict.fromkeys(RUN, "earlier")
 
 
-def test_an_earlier_run_comes_back_when_the_new_one_cannot_take_its_place(tmp_path):
-    path = tmp_path / "baseline"
+def test_an_earlier_run_comes_back_when_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    path, rename = tmp_path / "baseline", Path.replace
     path.mkdir()
     fill(path, "earlier")
-    with pytest.raises(FileNotFoundError), whole_folder(path, RUN) as beside:
-        fill(beside, "new")
-        beside.chmod(0o700)
-        moved = beside.parent / "moved"
-        real = Path.chmod
 
-        def moving(self, mode, **options):
-            real(self, mode, **options)
-            if self == beside:
-                beside.rename(moved)
+    def failing(self, target):
+        if target == path and (self / "new").exists():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(self, target)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Path, "chmod", moving)
-            beside.chmod(0o700)
-        moved.rename(beside)
-        shutil.rmtree(beside)
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)), whole_folder(path, RUN) as beside:
+        (beside / "new").touch()
     assert content(path) == dict.fromkeys(RUN, "earlier")
+    assert names(tmp_path) == ["baseline"]
 
 
 def test_files_that_no_run_wrote_are_named_and_left(tmp_path):
@@ -199,11 +197,11 @@ def test_files_that_no_run_wrote_are_named_and_left(tmp_path):
     fill(path, "earlier")
     for name in ("holiday\n.jpg", "b", "c", "d"):
         (path / name).touch()
-    with pytest.raises(StorageError, match=r"photos holds files that no earlier run wrote \(b, c, d, \.\.\.\)"):
-        with whole_folder(path, RUN):
-            pytest.fail("the block is not entered")
-    assert len(os.listdir(path)) == 6
-    assert os.listdir(tmp_path) == ["photos"]
+    told = r"photos holds files that no earlier run wrote \(b, c, d, \.\.\.\)"
+    with pytest.raises(StorageError, match=told), whole_folder(path, RUN):
+        pytest.fail("the block is not entered")
+    assert len(names(path)) == 6
+    assert names(tmp_path) == ["photos"]
 
 
 def test_files_that_come_while_the_block_runs_are_left(tmp_path):
@@ -213,7 +211,7 @@ def test_files_that_come_while_the_block_runs_are_left(tmp_path):
         path.mkdir()
         (path / "mine.txt").write_text("mine")
     assert content(path) == {"mine.txt": "mine"}
-    assert os.listdir(tmp_path) == ["baseline"]
+    assert names(tmp_path) == ["baseline"]
 
 
 def test_a_folder_with_a_files_name_is_no_earlier_run(tmp_path):
@@ -234,15 +232,14 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path):
         fill(beside, "new")
     assert link.is_symlink()
     assert content(place) == dict.fromkeys(RUN, "new")
-    assert sorted(os.listdir(tmp_path)) == ["big disk", "runs"]
+    assert names(tmp_path) == ["big disk", "runs"]
 
 
 @pytest.mark.parametrize("absolute", [False, True])
 def test_the_working_folder_is_not_replaced(tmp_path, monkeypatch, absolute):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StorageError, match="is the working folder"):
-        with whole_folder(tmp_path if absolute else "."):
-            pytest.fail("the block is not entered")
+    with pytest.raises(StorageError, match="is the working folder"), whole_folder(tmp_path if absolute else "."):
+        pytest.fail("the block is not entered")
 
 
 def test_a_relative_path_is_one_from_here(tmp_path, monkeypatch):
@@ -251,7 +248,7 @@ def test_a_relative_path_is_one_from_here(tmp_path, monkeypatch):
         fill(beside, "new")
     with whole_file("report.json") as beside:
         beside.write_text("x")
-    assert sorted(os.listdir(tmp_path)) == ["report.json", "runs"]
+    assert names(tmp_path) == ["report.json", "runs"]
 
 
 def writers(path):
@@ -269,9 +266,9 @@ def test_a_file_in_the_way_of_a_folder_is_left(tmp_path):
 def test_a_folder_in_the_way_of_a_file_is_left(tmp_path):
     path = tmp_path / "report.json"
     path.mkdir()
-    with pytest.raises(StorageError, match="report.json.*Something of another kind"), whole_file(path) as beside:
+    with pytest.raises(StorageError, match=r"report.json.*Something of another kind"), whole_file(path) as beside:
         beside.write_text("x")
-    assert os.listdir(tmp_path) == ["report.json"]
+    assert names(tmp_path) == ["report.json"]
     assert path.is_dir()
 
 
@@ -280,7 +277,7 @@ def test_a_folder_in_the_way_of_a_file_is_left(tmp_path):
 def test_nothing_can_be_written_under_a_file(tmp_path, kind, depth):
     (tmp_path / "file").write_text("mine")
     path = tmp_path / "file" / depth
-    with pytest.raises(StorageError, match="Cannot write .*baseline.*choose another place"), writers(path)[kind]:
+    with pytest.raises(StorageError, match=r"Cannot write .*baseline.*choose another place"), writers(path)[kind]:
         pytest.fail("the block is not entered")
     assert content(tmp_path) == {"file": "mine"}
 
@@ -302,7 +299,7 @@ def test_a_place_without_permission_is_told(tmp_path, kind):
 @pytest.mark.parametrize("kind", [0, 1])
 def test_a_read_only_disk_is_told(disk, kind):
     place = disk(",ro")
-    with pytest.raises(StorageError, match="baseline.*not writable"), writers(place / "baseline")[kind]:
+    with pytest.raises(StorageError, match=r"baseline.*not writable"), writers(place / "baseline")[kind]:
         pytest.fail("the block is not entered")
 
 
@@ -311,7 +308,7 @@ def test_a_full_disk_leaves_a_file_as_it_was(disk, earlier):
     path = disk() / "report.json"
     if earlier:
         path.write_text(earlier)
-    with pytest.raises(StorageError, match="report.json.*The disk is full"), whole_file(path) as beside:
+    with pytest.raises(StorageError, match=r"report.json.*The disk is full"), whole_file(path) as beside:
         beside.write_bytes(bytes(1_000_000))
     assert content(path.parent) == ({"report.json": earlier} if earlier else {})
 
@@ -323,9 +320,9 @@ def test_a_full_disk_leaves_a_folder_as_it_was(disk, earlier):
         path.mkdir()
         fill(path, earlier)
     with pytest.raises(StorageError, match="The disk is full"), whole_folder(path, RUN) as beside:
-        with whole_file(beside / "model.keras") as inner:
-            inner.write_bytes(bytes(1_000_000))
-    assert os.listdir(path.parent) == (["baseline"] if earlier else [])
+        (beside / "card.json").write_text("new")
+        (beside / "model.keras").write_bytes(bytes(1_000_000))
+    assert names(path.parent) == (["baseline"] if earlier else [])
     assert not earlier or content(path) == dict.fromkeys(RUN, earlier)
 
 
@@ -348,13 +345,13 @@ def test_what_the_system_refuses_is_told_with_the_name(tmp_path, kind, code, tol
     path = tmp_path / "baseline"
     with pytest.raises(StorageError, match=f"{path}.*{told}"), writers(path)[kind]:
         raise OSError(code, os.strerror(code))
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_another_file_that_is_refused_is_named(tmp_path):
-    with pytest.raises(StorageError, match=r"\(Permission denied: /elsewhere/weights\.h5\)"):
-        with whole_folder(tmp_path / "baseline"):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/elsewhere/weights.h5")
+    told = r"\(Permission denied: /elsewhere/weights\.h5\)"
+    with pytest.raises(StorageError, match=told), whole_folder(tmp_path / "baseline"):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/elsewhere/weights.h5")
 
 
 WRITER = """
@@ -397,4 +394,4 @@ def test_two_processes_at_once_leave_one_whole_run(tmp_path, rounds):
     left = content(path)
     assert sorted(left) == [f"{number}.txt" for number in range(5)]
     assert len(set(left.values())) == 1
-    assert os.listdir(tmp_path) == ["baseline"]
+    assert names(tmp_path) == ["baseline"]

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -129,18 +130,19 @@ def _put(beside: Path, target: Path) -> None:
 
 
 def _refuse_fixed(target: Path) -> None:
-    if target.exists() and (target.is_mount() or target.samefile(".")):
-        raise StorageError(
-            f"{as_text(target)} is the working folder or a mount point, which cannot be replaced as a whole. "
-            "Choose a folder in it."
-        )
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if target.samefile(".") or target.is_mount():
+            raise StorageError(
+                f"{as_text(target)} is the working folder or a mount point, which cannot be replaced as a whole. "
+                "Choose a folder in it."
+            )
 
 
 def _refuse_foreign(target: Path, replaceable: Collection[str]) -> None:
-    if target.exists() and not target.is_dir():
-        raise StorageError(f"{as_text(target)} is a file where a folder is to be written. Choose another place.")
     foreign: list[str] = []
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # another process may be replacing it
+        if not stat.S_ISDIR(target.stat().st_mode):
+            raise StorageError(f"{as_text(target)} is a file where a folder is to be written. Choose another place.")
         foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in replaceable or entry.is_dir())
     if foreign:
         shown = ", ".join(as_text(name) for name in foreign[:3]) + (", ..." if len(foreign) > 3 else "")

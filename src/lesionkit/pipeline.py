@@ -139,7 +139,7 @@ def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callab
     """Returns a ``tf.data.Dataset`` of (``values[batch]``, ``labels[batch]``), the last batch as large as what is left.
 
     Args:
-        values: n images or features with ``shape``, ``dtype`` and ``[rows]``, such as :class:`Pixels`.
+        values: n images or features: an array, or what has ``shape``, ``dtype`` and ``[rows]`` as :class:`Pixels`.
         labels: (n, ...) what goes with them.
         batch_size: images a batch.
         rows: called at the start of each pass; returns the n places in the order of that pass.
@@ -154,8 +154,16 @@ def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callab
             batch = places[start : start + batch_size]
             yield values[batch], labels[batch]
 
-    signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (values, labels))
-    data = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
+    if isinstance(values, np.ndarray):  # in memory already: Python is asked for the order only, once a pass
+        tensors = tf.constant(values), tf.constant(labels)
+        places = tf.data.Dataset.from_generator(
+            lambda: iter([rows()]), output_signature=tf.TensorSpec((None,), tf.int64)
+        )
+        places = places.flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
+        data = places.map(lambda batch: tuple(tf.gather(tensor, batch) for tensor in tensors))
+    else:
+        signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (values, labels))
+        data = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
     return data.apply(tf.data.experimental.assert_cardinality(-(-len(labels) // batch_size))).prefetch(2)
 
 
