@@ -305,7 +305,9 @@ def test_a_newer_recipe_in_the_card_is_refused(copy, loaded):
         lk.load(edited(copy, recipe={**loaded.card["recipe"], "schema_version": 2}))
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"schema_version": 1}', '{"kind": "other", "schema_version": 1}'])
+@pytest.mark.parametrize(
+    "text", [None, "", "{", "[]", '{"schema_version": 1}', '{"kind": "other", "schema_version": 1}']
+)
 def test_a_folder_without_a_card_is_no_bundle(copy, text):
     (copy / "card.json").unlink()
     if text is not None:

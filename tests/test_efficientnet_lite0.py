@@ -206,9 +206,7 @@ def test_a_keras_weights_file_of_another_network_is_refused(tmp_path):
 
 
 def test_reads_tensors_by_their_offset_and_strides(tmp_path):
-    content = _torch_file(
-        b"(dVstraight\n" + _tensor(0, (2, 3), (3, 1)) + b"sVturned\n" + _tensor(1, (2, 2), (1, 3))
-    )
+    content = _torch_file(b"(dVstraight\n" + _tensor(0, (2, 3), (3, 1)) + b"sVturned\n" + _tensor(1, (2, 2), (1, 3)))
 
     tensors = read_torch_file(*_written(tmp_path, content))
 
@@ -295,11 +293,4 @@ def _tensor(offset, shape, strides):
     storage = b"(Vstorage\nctorch\nFloatStorage\nV7\nVcpu\nI6\nNtQ"
     numbers = [b"(" + b"".join(b"I%d\n" % number for number in row) + b"t" for row in (shape, strides)]
     gradient = b"I00\nccollections\nOrderedDict\n)R"
-    return (
-        b"ctorch._utils\n_rebuild_tensor_v2\n("
-        + storage
-        + b"I%d\n" % offset
-        + b"".join(numbers)
-        + gradient
-        + b"tR"
-    )
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"I%d\n" % offset + b"".join(numbers) + gradient + b"tR"

@@ -211,7 +211,7 @@ def test_callbacks_are_called_and_can_stop_the_run(build, train, store):
     class Stop(keras.callbacks.Callback):
         ends = 0
 
-        def on_epoch_end(self, epoch, logs=None):  # noqa: ARG002
+        def on_epoch_end(self, epoch, logs=None):
             self.ends += 1
             assert {"accuracy", "loss"} <= logs.keys()
             self.model.stop_training = self.ends == 2

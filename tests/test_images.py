@@ -119,8 +119,8 @@ class TestReadBytes:
         }
         for name, reason in cases.items():
             with pytest.raises(ImageError, match=reason) as caught:
-                images.read_bytes(os.path.join(tmp_path, name))  # noqa: PTH118 - a Path would drop the empty name
-            assert caught.value.source == os.path.join(tmp_path, name)  # noqa: PTH118
+                images.read_bytes(os.path.join(tmp_path, name))
+            assert caught.value.source == os.path.join(tmp_path, name)
 
     def test_refuses_without_permission(self, monkeypatch):
         def denied(path):

@@ -172,14 +172,14 @@ def test_a_class_may_have_any_name(make, name):
 
 @not_utf8
 def test_names_that_are_not_utf8_are_kept_and_shown_escaped(tmp_path):
-    root = os.path.join(os.fsencode(tmp_path), b"r\xe9sum\xe9")  # noqa: PTH118
+    root = os.path.join(os.fsencode(tmp_path), b"r\xe9sum\xe9")
     for folder, file in ((b"na\xe9vus", b"caf\xe9.jpg"), (b"melanoma", b"1.jpg")):
-        os.makedirs(os.path.join(root, folder))  # noqa: PTH103, PTH118
-        with open(os.path.join(root, folder, file), "wb"):  # noqa: PTH118, PTH123
+        os.makedirs(os.path.join(root, folder))
+        with open(os.path.join(root, folder, file), "wb"):
             pass
     records = isic_folder(os.fsdecode(root))
     assert [os.fsencode(name) for name in records.class_names] == [b"melanoma", b"na\xe9vus"]
-    assert os.fsencode(records.source[1]) == os.path.join(root, b"na\xe9vus", b"caf\xe9.jpg")  # noqa: PTH118
+    assert os.fsencode(records.source[1]) == os.path.join(root, b"na\xe9vus", b"caf\xe9.jpg")
     assert all(Path(source).is_file() for source in records.source)
     assert r"na\udce9vus: no split 1" in repr(records)
     assert r"r\udce9sum\udce9" in repr(records)

@@ -52,7 +52,6 @@ class TrainingRun:
         timing: seconds, ``features_s`` for the frozen part and ``fit_s`` for the rest, and ``images_per_s`` of the
             frozen part (None where nothing was extracted).
         features: pictures ``extracted`` now and ``reused`` from the store; empty where no store was used.
-        notes: what a reader of the numbers has to know, in words.
     """
 
     recipe: Recipe | None
@@ -60,7 +59,6 @@ class TrainingRun:
     data: DataSummary | None
     timing: Mapping[str, float | None]
     features: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
     @property
     def epochs(self) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lesionkit.environment import environment
 from lesionkit.evaluation import Evaluation
 from lesionkit.files import as_text, whole_file
@@ -72,7 +74,9 @@ def content(evaluation: Evaluation) -> dict[str, Any]:
 
 def _data(evaluation: Evaluation, train: DataSummary | None, test: DataSummary | None) -> dict[str, Any]:
     known = [one for one in (train, test) if one is not None]
-    counts = {split: dict(row) for one in known for split, row in one.counts.items()}
+    counts = {split: dict(row) for split, row in train.counts.items()} if train else {}
+    scored = np.bincount(evaluation.labels, minlength=len(evaluation.class_names))
+    counts["test"] = dict(zip(evaluation.class_names, map(int, scored), strict=True))
     skipped = dict.fromkeys(item for one in known for item in one.skipped)
     return {
         "name": as_text(known[0].name) if known else None,
