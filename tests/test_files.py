@@ -191,6 +191,27 @@ def test_an_earlier_run_comes_back_when_the_new_one_cannot_take_its_place(tmp_pa
     assert names(tmp_path) == ["baseline"]
 
 
+@pytest.mark.parametrize("earlier", [False, True])
+def test_what_a_faster_process_wrote_stays(tmp_path, monkeypatch, earlier):
+    path, rename = tmp_path / "baseline", Path.replace
+    if earlier:
+        path.mkdir()
+        fill(path, "earlier")
+
+    def late(self, target):
+        if target == path and not path.exists():
+            path.mkdir()
+            fill(path, "theirs")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", late)
+    told = "baseline was written by another process meanwhile"
+    with pytest.raises(StorageError, match=told), whole_folder(path, RUN) as beside:
+        fill(beside, "ours")
+    assert content(path) == dict.fromkeys(RUN, "theirs")
+    assert names(tmp_path) == ["baseline"]
+
+
 def test_files_that_no_run_wrote_are_named_and_left(tmp_path):
     path = tmp_path / "photos"
     path.mkdir()

@@ -9,17 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesionkit.errors import BundleError, OptionError
-from lesionkit.recipe import (
-    DOCUMENTED,
-    OUR_CHOICES,
-    SCHEMA_VERSION,
-    Part,
-    Recipe,
-    checked_count,
-    checked_share,
-    differences,
-    documented_baseline,
-)
+from lesionkit.options import checked_count, checked_share
+from lesionkit.recipe import DOCUMENTED, OUR_CHOICES, SCHEMA_VERSION, Part, Recipe, differences, documented_baseline
 
 texts = st.text(min_size=1)
 values = st.recursive(

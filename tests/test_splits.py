@@ -124,6 +124,14 @@ def test_every_class_keeps_a_training_image(records, validation, test, seed):
     assert set(range(3)) <= set(train.label)
 
 
+def test_a_class_that_is_one_group_stays_in_training():
+    records = singletons(10, 4)
+    lesions = {"image_id": records.image_id[10:], "lesion_id": ["one"] * 4}
+    train, validation, test = split(records.join(lesions), validation=0.8, test=0.8)
+    assert np.count_nonzero(train.label == 1) == 4
+    assert set(validation.label) | set(test.label) == {0}
+
+
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=3), shares, seeds)
 def test_each_class_is_held_out_by_its_share_when_nothing_belongs_together(counts, share, seed):
     records = singletons(*counts)

@@ -14,7 +14,8 @@ import keras
 from lesionkit import backbones, heads, preprocessors
 from lesionkit.backbones import Backbone
 from lesionkit.errors import OptionError
-from lesionkit.recipe import Part, Recipe, checked_image_size, checked_seed
+from lesionkit.options import checked_image_size, checked_seed
+from lesionkit.recipe import Part, Recipe
 from lesionkit.records import checked_class_names
 
 Chosen = str | Part | Callable[..., Any]

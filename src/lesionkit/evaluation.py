@@ -15,8 +15,8 @@ from lesionkit.assembly import frozen_part, origin, parts
 from lesionkit.errors import DataError, ImageError, UnreadableImagesError
 from lesionkit.features import FeatureStore
 from lesionkit.files import as_text
+from lesionkit.options import checked_count
 from lesionkit.pipeline import Pixels
-from lesionkit.recipe import checked_count
 from lesionkit.records import Records
 from lesionkit.run import DataSummary, TrainingRun
 

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lesionkit.errors import ImageError, OptionError
 from lesionkit.files import as_text
-from lesionkit.recipe import checked_image_size
+from lesionkit.options import checked_image_size
 
 #: Names the way from bytes to pixels: what was computed by another decoder must not be mixed with this one's.
 DECODER = f"1/pillow-{PIL.__version__}"

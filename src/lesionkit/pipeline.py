@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from lesionkit import images
 from lesionkit.errors import ImageError, OptionError, UnreadableImagesError
+from lesionkit.options import checked_count, checked_image_size, checked_seed
 from lesionkit.progress import track
-from lesionkit.recipe import checked_count, checked_image_size, checked_seed
 from lesionkit.records import Records, Skipped, Sources, as_column
 
 logger = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from lesionkit.errors import BundleError, OptionError
+from lesionkit.options import checked_image_size, checked_seed, checked_share
 
 SCHEMA_VERSION = 1
 
@@ -186,56 +187,6 @@ def differences(recipe: Recipe) -> list[str]:
             origin = "our default, the authors did not say" if choice else "documented"
             found.append(f"{key}: {_shown(got)} instead of {_shown(stated)} ({origin})")
     return found
-
-
-def checked_image_size(image_size: Any) -> tuple[int, int]:
-    """Returns ``image_size`` as (height, width) in pixels.
-
-    Raises:
-        OptionError: it is not two whole numbers of at least 1.
-    """
-    try:
-        height, width = (int(side) for side in image_size)
-        if (height, width) != tuple(image_size) or min(height, width) < 1:
-            raise ValueError
-    except (TypeError, ValueError, OverflowError):
-        raise OptionError(
-            f"image_size is (height, width), two whole numbers of pixels. Received: {image_size!r}"
-        ) from None
-    return height, width
-
-
-def checked_share(share: Any, name: str) -> float:
-    """Returns ``share`` when it lies in [0, 1).
-
-    Raises:
-        OptionError: it does not.
-    """
-    if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share < 1:
-        raise OptionError(f"{name} is a share from 0 up to, not including, 1. Received: {share!r}")
-    return float(share)
-
-
-def checked_count(count: Any, name: str, least: int = 1) -> int:
-    """Returns ``count`` when it is a whole number of at least ``least``.
-
-    Raises:
-        OptionError: it is not.
-    """
-    if not isinstance(count, int) or isinstance(count, bool) or count < least:
-        raise OptionError(f"{name} is a whole number of at least {least}. Received: {count!r}")
-    return count
-
-
-def checked_seed(seed: Any) -> int:
-    """Returns ``seed`` when it is a whole number from 0 to 2**32 - 1.
-
-    Raises:
-        OptionError: it is not.
-    """
-    if checked_count(seed, "seed", least=0) >= 2**32:
-        raise OptionError(f"seed is below 2**32. Received: {seed!r}")
-    return int(seed)
 
 
 def _plain(value: Any, where: str) -> Any:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from lesionkit.errors import DataError
 from lesionkit.files import as_text
-from lesionkit.recipe import checked_seed, checked_share
+from lesionkit.options import checked_seed, checked_share
 from lesionkit.records import Records
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from typing import Any
 from lesionkit.backbones.backbone import Backbone, Stage
 from lesionkit.backbones.weights import checked_weights, load_file, load_published
 from lesionkit.errors import OptionError
-from lesionkit.recipe import Part, checked_image_size
+from lesionkit.options import checked_image_size
+from lesionkit.recipe import Part
 
 
 @dataclass(frozen=True)

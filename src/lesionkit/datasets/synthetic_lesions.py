@@ -15,7 +15,7 @@ from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.datasets.lesion_drawing import photograph
 from lesionkit.errors import DataError, OptionError
 from lesionkit.files import as_text, cache_folder, whole_folder
-from lesionkit.recipe import checked_count, checked_image_size, checked_seed
+from lesionkit.options import checked_count, checked_image_size, checked_seed
 from lesionkit.records import Records
 
 #: Goes up whenever the pictures change, so that those of two versions are never mixed.

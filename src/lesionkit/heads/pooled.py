@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from lesionkit.errors import OptionError
-from lesionkit.recipe import checked_count, checked_share
+from lesionkit.options import checked_count, checked_share
 
 _POOLINGS = ("avg", "max", "both", "flatten")
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import keras
 
-from lesionkit.recipe import Part, checked_image_size
+from lesionkit.options import checked_image_size
+from lesionkit.recipe import Part
 
 _CAFFE_MEAN = (123.68, 116.779, 103.939)
 _TORCH_MEAN = (0.485, 0.456, 0.406)

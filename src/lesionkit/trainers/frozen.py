@@ -16,8 +16,9 @@ from lesionkit.assembly import frozen_part, learning_part, origin, parts
 from lesionkit.errors import DataError, OptionError
 from lesionkit.features import Features, FeatureStore
 from lesionkit.files import as_text
+from lesionkit.options import checked_count, checked_seed
 from lesionkit.pipeline import Pixels, batches, inspect, one_hot, order
-from lesionkit.recipe import Part, Recipe, checked_count, checked_seed
+from lesionkit.recipe import Part, Recipe
 from lesionkit.records import Records, as_column
 from lesionkit.run import DataSummary, TrainingRun
 
