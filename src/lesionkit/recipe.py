@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from lesionkit.errors import BundleError, OptionError
+from lesionkit.files import as_text
 from lesionkit.options import checked_image_size, checked_seed, checked_share
 
 SCHEMA_VERSION = 1
@@ -222,4 +223,4 @@ def _flat(recipe: Recipe) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    return " x ".join(map(str, value)) if isinstance(value, tuple) and len(value) == 2 else str(value)
+    return " x ".join(map(str, value)) if isinstance(value, tuple) and len(value) == 2 else as_text(str(value))

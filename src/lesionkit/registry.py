@@ -8,7 +8,7 @@ before it is asked for, so listing names costs no TensorFlow.
 import difflib
 import importlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -76,7 +76,7 @@ class Registry:
 
     def _plugins(self) -> dict[str, list[EntryPoint]]:
         claims: dict[str, list[EntryPoint]] = {}
-        for point in _distinct(entry_points(group=f"lesionkit.{self.family}")):
+        for point in entry_points(group=f"lesionkit.{self.family}"):
             if point.name in self._builtins:
                 logger.warning(
                     "%s brings %r to the %s, which is built in: the built-in stays.",
@@ -102,12 +102,6 @@ class Registry:
 def _attribute(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def _distinct(points: Iterable[EntryPoint]) -> list[EntryPoint]:
-    """One of each: the same distribution is listed twice when its folder stands on ``sys.path`` twice."""
-    seen = {(point.name, point.value, _owner(point)): point for point in points}
-    return list(seen.values())
 
 
 def _owner(point: EntryPoint) -> str:

@@ -27,7 +27,7 @@ def json_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
         StorageError: the file cannot be written.
     """
     with whole_file(path) as beside:
-        text = json.dumps(content(evaluation), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(content(evaluation), indent=2, allow_nan=False)
         beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     return Path(path)
 
