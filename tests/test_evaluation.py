@@ -8,7 +8,7 @@ import pytest
 import lesionkit as lk
 from lesionkit import images, pipeline
 from lesionkit.datasets.isic_folder import isic_folder
-from lesionkit.errors import DataError, UnreadableImagesError
+from lesionkit.errors import DataError, OptionError, UnreadableImagesError
 
 SIZE = (12, 10)  # not that of the files
 
@@ -187,3 +187,8 @@ def test_a_model_of_plain_keras_takes_names_from_caller_or_records(model, held_o
 def test_an_evaluation_refuses_what_are_no_probabilities(expected):
     with pytest.raises(DataError):
         dataclasses.replace(expected, probabilities=expected.probabilities * 2)
+
+
+def test_a_class_mapping_for_what_has_no_class_names_is_refused(model):
+    with pytest.raises(OptionError, match="class_mapping is for Records"):
+        lk.evaluate(model, (np.zeros((1, 16, 16, 3)), [0]), class_mapping={"a": "b"})

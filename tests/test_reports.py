@@ -266,7 +266,7 @@ def test_names_that_are_not_utf8_are_escaped(tmp_path):
         made(("a", "b"), substitutions=("A stands in for B, $as$ <it> must & will.",)),
         bare(made(("a", "b"), substitutions=("A stands in for B.",))),
         made([f"class {place}" for place in range(40)], n=80),
-        made((SCRIPT, "$x$", "$\\unknown{", "a_b^c", "& -- >", "new\nline")),
+        made((SCRIPT, "$x$", "$\\unknown{$", "a_b^c", "& -- >", "new\nline")),
     ],
     ids=["run", "no run", "two classes", "two classes, no run", "40 classes", "odd names"],
 )

@@ -258,3 +258,9 @@ def test_what_cannot_work_is_refused_before_training(recipe, records, tmp_path, 
 def test_on_unreadable_is_error_or_skip(recipe, records, tmp_path, nothing_runs):
     with pytest.raises(OptionError, match="on_unreadable"):
         lk.run_recipe(recipe, records, tmp_path / "run", on_unreadable="ignore")
+
+
+def test_an_option_that_the_trainer_lacks_is_an_option_error(records, tmp_path):
+    recipe = dataclasses.replace(lk.documented_baseline(), trainer=lk.Part("Frozen", epoch=3))
+    with pytest.raises(OptionError, match=r"Frozen: .*epoch.*It is called as Frozen\(epochs"):
+        lk.run_recipe(recipe, records, tmp_path / "run")

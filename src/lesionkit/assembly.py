@@ -1,7 +1,6 @@
 """Preprocessor, backbone and head joined into one ``keras.Model``, and found again in one."""
 
 import contextlib
-import inspect
 import math
 import random
 import weakref
@@ -14,7 +13,7 @@ import keras
 from lesionkit import backbones, heads, preprocessors
 from lesionkit.backbones import Backbone
 from lesionkit.errors import OptionError
-from lesionkit.options import checked_image_size, checked_seed
+from lesionkit.options import called, checked_image_size, checked_seed
 from lesionkit.recipe import Part, Recipe
 from lesionkit.records import checked_class_names
 
@@ -80,7 +79,7 @@ def build_classifier(
     with _seeded(seed):
         before = _member(preprocessors, preprocessor, {"of": body.native} if _is_native(preprocessor) else {})
         scaled = before(size)
-        features = _called(body.build, body.name, (*size, 3), **body_part.options)
+        features = called(body.build, body.name, (*size, 3), **body_part.options)
         classify = _member(heads, head)(features.output.shape[1:], len(names))
         image = keras.Input((*size, 3), name="image", dtype="float32")
         scaled, features, classify = (
@@ -149,15 +148,7 @@ def _member(family: Any, chosen: Chosen, more: dict[str, Any] | None = None) -> 
     factory = chosen if callable(chosen) else family.get(Part.of(chosen).name)
     options = {**(more or {}), **({} if callable(chosen) else Part.of(chosen).options)}
 
-    return lambda *shape: _called(factory, Part.of(chosen).name, *shape, **options)
-
-
-def _called(factory: Callable[..., keras.Model], name: str, *shape: Any, **options: Any) -> keras.Model:
-    try:
-        inspect.signature(factory).bind(*shape, **options)
-    except TypeError as error:
-        raise OptionError(f"{name}: {error}. It is called as {name}{inspect.signature(factory)}") from error
-    return factory(*shape, **options)
+    return lambda *shape: called(factory, Part.of(chosen).name, *shape, **options)
 
 
 @contextlib.contextmanager

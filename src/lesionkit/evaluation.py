@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lesionkit import images, metrics
 from lesionkit.assembly import frozen_part, origin, parts
-from lesionkit.errors import DataError, ImageError, UnreadableImagesError
+from lesionkit.errors import DataError, ImageError, OptionError, UnreadableImagesError
 from lesionkit.features import FeatureStore
 from lesionkit.files import as_text
 from lesionkit.options import checked_count
@@ -125,6 +125,8 @@ def evaluate(
     names = known or tuple(f"class {place}" for place in range(model.output.shape[-1]))
     if len(names) != model.output.shape[-1]:
         raise DataError(f"The model tells {model.output.shape[-1]} classes apart. Received: {', '.join(names)}")
+    if class_mapping and not isinstance(data, Records):
+        raise OptionError("class_mapping is for Records; give arrays and datasets the model's own labels.")
     features_s = 0.0
     source: Sequence[str] = ()
     image_id: Sequence[str] = ()

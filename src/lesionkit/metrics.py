@@ -85,7 +85,10 @@ def checked(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Labels
     if not np.issubdtype(places.dtype, np.integer) or places.min() < 0 or places.max() >= values.shape[1]:
         raise DataError(f"labels are whole numbers from 0 to {values.shape[1] - 1}. Received: {np.unique(places)}")
     if not np.all(np.isfinite(values)) or values.min() < 0 or not np.allclose(values.sum(axis=1), 1, atol=1e-3):
-        raise DataError("probabilities are finite, at least 0, and each row sums to 1.")
+        raise DataError(
+            "probabilities are finite, at least 0, and each row sums to 1. A network whose training diverged gives "
+            "others: train it with a lower learning rate."
+        )
     return places.astype(np.int64), values
 
 

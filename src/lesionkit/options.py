@@ -1,8 +1,23 @@
-"""The checks that options of many parts share: counts, shares, seeds, image sizes."""
+"""The checks that options of many parts share: their names, counts, shares, seeds, image sizes."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from lesionkit.errors import OptionError
+
+
+def called(factory: Callable[..., Any], name: str, *arguments: Any, **options: Any) -> Any:
+    """Returns ``factory(*arguments, **options)``.
+
+    Raises:
+        OptionError: the factory, known as ``name``, has no such option, or one is missing.
+    """
+    try:
+        inspect.signature(factory).bind(*arguments, **options)
+    except TypeError as error:
+        raise OptionError(f"{name}: {error}. It is called as {name}{inspect.signature(factory)}") from error
+    return factory(*arguments, **options)
 
 
 def checked_image_size(image_size: Any) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from lesionkit.errors import DataError, OptionError
 from lesionkit.evaluation import Evaluation, evaluate
 from lesionkit.features import FeatureStore
 from lesionkit.files import as_text, whole_folder
+from lesionkit.options import called
 from lesionkit.pipeline import inspect
 from lesionkit.recipe import Recipe
 from lesionkit.records import Records
@@ -51,7 +52,8 @@ def run_recipe(
     if recipe.augmenter is not None:
         raise OptionError(f"No trainer of this version takes an augmenter. Received: {recipe.augmenter}")
     with whole_folder(output, FILES) as folder:
-        trainer = trainers.get(recipe.trainer.name)(**{"seed": recipe.seed, **recipe.trainer.options})
+        options = {"seed": recipe.seed, **recipe.trainer.options}
+        trainer = called(trainers.get(recipe.trainer.name), recipe.trainer.name, **options)
         model = build_classifier(
             records.class_names,
             image_size=recipe.image_size,
