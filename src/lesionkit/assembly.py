@@ -115,7 +115,7 @@ def frozen_part(model: keras.Model) -> keras.Model:
     return keras.Model(image, backbone(preprocessor(image), training=False), name="frozen")
 
 
-def learning_part(head: keras.Model) -> tuple[keras.Model | None, keras.Model]:
+def learning_part(head: keras.Model) -> "tuple[keras.Model | None, keras.Model]":
     """Returns the head cut before its first layer that learns or draws at random: (what is fixed, what learns).
 
     What learns shares its layers with ``head``. What is fixed (such as the pooling) is None where nothing is, or where
