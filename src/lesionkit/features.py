@@ -177,7 +177,7 @@ class FeatureStore:
         logger.info("features: %d of %d pictures to extract, %.0f MB", missing, pictures, missing * row_bytes / 1e6)
         if needed > self.limit:
             raise StorageError(
-                f"The features of {pictures} pictures take {needed / 1e9:.2f} GB; the store "
+                f"The features of {pictures} pictures take {needed / 1e9:.2f} GB; the store in "
                 f"{as_text(self.folder)} may hold {self.limit / 1e9:.2f} GB. Raise LESIONKIT_CACHE_LIMIT (bytes), "
                 "give a larger FeatureStore(limit=...), or train without a store: fit(..., store=False)."
             )
