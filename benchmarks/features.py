@@ -1,6 +1,6 @@
 """Feature extraction against ``model.predict``, batch 32: images a second of both in turn, and how far apart they are.
 
-    python benchmarks/features.py [--backbone resnet50] [--images 256] [--rounds 5]
+    python benchmarks/features.py [--backbone resnet50] [--images 128] [--rounds 9]
 
 The limit is a plain matrix product of the same number of multiplications: no network of dense convolutions is faster on
 this machine without doing less. Weights are random, normalisation statistics spread as in a trained network.
@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 import lesionkit as lk
-from lesionkit.fingerprints import BATCH_SIZE
+from lesionkit.features import BATCH_SIZE
 from lesionkit.folding import frozen_function
 
 
@@ -27,14 +27,14 @@ def main() -> None:
     """Prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="resnet50", choices=lk.backbones.names(), metavar="NAME")
-    parser.add_argument("--images", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
 
     model = lk.backbones.get(options.backbone).build((128, 128, 3), weights=None)
     spread_statistics(model)
     images = np.random.default_rng(0).uniform(0, 1, (options.images, 128, 128, 3)).astype(np.float32)
-    forward = frozen_function(model, BATCH_SIZE)
+    forward = frozen_function(model)
 
     def ours() -> np.ndarray:
         return np.concatenate([forward(images[i : i + BATCH_SIZE]) for i in range(0, len(images), BATCH_SIZE)])

@@ -20,7 +20,8 @@ from lesionkit.assembly import build_classifier, frozen_part, parts
 from lesionkit.errors import OptionError, StorageError, UnreadableImagesError
 from lesionkit.features import FeatureStore
 from lesionkit.files import storing
-from lesionkit.fingerprints import BATCH_SIZE, fingerprint
+from lesionkit.features import BATCH_SIZE
+from lesionkit.fingerprints import fingerprint
 
 SIZE = (16, 16)
 ROW = 64 + 4 * 8 * 8 * 8  # bytes of a picture's SHA-256 and its feature map

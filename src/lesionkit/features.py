@@ -26,7 +26,7 @@ import numpy.typing as npt
 from lesionkit import images
 from lesionkit.errors import ImageError, OptionError, StorageError, UnreadableImagesError
 from lesionkit.files import as_text, cache_folder, whole_file
-from lesionkit.fingerprints import BATCH_SIZE, fingerprint
+from lesionkit.fingerprints import fingerprint
 from lesionkit.pipeline import THREADS, Decoded, decode_each
 from lesionkit.progress import track
 from lesionkit.records import Sources
@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_LIMIT = 20 * 10**9
 SHARD_BYTES = 128 * 10**6
+
+#: Images that are decoded before the frozen network is asked.
+BATCH_SIZE = 32
 
 #: Seconds after which a file that a process began to write, and did not finish, may be removed.
 ABANDONED = 3600
@@ -215,7 +218,7 @@ def _forward(name: str, frozen: Any) -> Callable[[npt.NDArray[Any]], npt.NDArray
 
     if name not in _last_forward:
         _last_forward.clear()
-        _last_forward[name] = frozen_function(frozen, BATCH_SIZE)
+        _last_forward[name] = frozen_function(frozen)
     return _last_forward[name]
 
 

@@ -9,11 +9,8 @@ import numpy as np
 
 from lesionkit import images
 
-#: Images that the frozen network computes at once; another number may give other last bits.
-BATCH_SIZE = 32
-
 #: Changes whenever :mod:`lesionkit.folding` computes other bits than before.
-ENGINE = "folded/2"
+ENGINE = "folded/3"
 
 
 def fingerprint(frozen: Any) -> str:
@@ -24,7 +21,7 @@ def fingerprint(frozen: Any) -> str:
     """
     versions = [f"{name} {version(name)}" for name in ("keras", "tensorflow")]
     config = _anonymous(json.loads(json.dumps(frozen.get_config(), default=str)))
-    told = json.dumps([config, images.DECODER, ENGINE, BATCH_SIZE, versions], sort_keys=True)
+    told = json.dumps([config, images.DECODER, ENGINE, versions], sort_keys=True)
     digest = hashlib.sha256(told.encode())
     for weight in frozen.weights:
         values = np.ascontiguousarray(weight)

@@ -1,5 +1,6 @@
 """A frozen network as a faster function: its batch normalisation folded into the convolutions."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,24 +10,49 @@ import numpy.typing as npt
 import tensorflow as tf
 
 
-def frozen_function(model: keras.Model, batch_size: int) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]:
-    """Returns ``model`` in inference mode as a function of (n, height, width, 3), uint8 or float, n <= ``batch_size``.
+#: Most bytes of any one tensor while a frozen network runs. Larger ones leave the processor's caches, and are mapped
+#: anew by the C library at each use (glibc: above 32 MiB), which costs a page fault for every 4 KiB.
+TENSOR_BYTES = 16 * 2**20
 
-    Smaller batches are padded, so that one computation serves all and the same image gives the same bits
-    whichever batch it is in. The values equal ``model.predict`` up to rounding, and the weights are those at
-    the time of the call.
+
+def frozen_function(model: keras.Model) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]:
+    """Returns ``model`` in inference mode as a function of (n, height, width, 3), uint8 or float, n >= 1.
+
+    It runs a few images at a time (:func:`images_at_once`) and pads the last of them, so that one computation serves
+    all and the same image gives the same bits whichever others it is given with. The values equal
+    ``model.predict`` up to rounding, and the weights are those at the time of the call.
     """
     folded = fold(model)
-    shape = (batch_size, *model.input.shape[1:])
+    size = images_at_once(folded)
+    shape = (size, *model.input.shape[1:])
     signature = [tf.TensorSpec(shape, tf.float32)]
     forward = tf.function(lambda images: folded(images, training=False), input_signature=signature)
 
     def run(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        batch = np.zeros(shape, dtype=np.float32)
-        batch[: len(images)] = images
-        return np.asarray(forward(tf.constant(batch)))[: len(images)]
+        found = np.empty((len(images), *model.output.shape[1:]), dtype=np.float32)
+        for start in range(0, len(images), size):
+            some = images[start : start + size]
+            batch = np.zeros(shape, dtype=np.float32)
+            batch[: len(some)] = some
+            found[start : start + size] = np.asarray(forward(tf.constant(batch)))[: len(some)]
+        return found
 
     return run
+
+
+def images_at_once(model: keras.Model) -> int:
+    """Returns how many images keep every tensor of ``model`` within :data:`TENSOR_BYTES`: a power of two up to 32."""
+    fit = TENSOR_BYTES // (4 * _largest_tensor(model))
+    return max(size for size in (1, 2, 4, 8, 16, 32) if size <= max(fit, 1))
+
+
+def _largest_tensor(model: keras.Model) -> int:
+    """Returns the most numbers that any tensor of ``model`` holds for one image, nested models included."""
+    return max(
+        _largest_tensor(operation) if isinstance(operation, keras.Model) else math.prod(tensor.shape[1:])
+        for operation in model.operations
+        for tensor in keras.tree.flatten(operation.output)
+    )
 
 
 def fold(model: keras.Model) -> keras.Model:
