@@ -18,9 +18,8 @@ from PIL import Image
 from lesionkit import features, images
 from lesionkit.assembly import build_classifier, frozen_part, parts
 from lesionkit.errors import OptionError, StorageError, UnreadableImagesError
-from lesionkit.features import FeatureStore
+from lesionkit.features import BATCH_SIZE, FeatureStore
 from lesionkit.files import storing
-from lesionkit.features import BATCH_SIZE
 from lesionkit.fingerprints import fingerprint
 
 SIZE = (16, 16)

@@ -27,9 +27,10 @@ from lesionkit import images
 from lesionkit.errors import ImageError, OptionError, StorageError, UnreadableImagesError
 from lesionkit.files import as_text, cache_folder, whole_file
 from lesionkit.fingerprints import fingerprint
-from lesionkit.pipeline import THREADS, Decoded, decode_each
+from lesionkit.pipeline import Decoded, decode_each
 from lesionkit.progress import track
 from lesionkit.records import Sources
+from lesionkit.survey import THREADS
 
 logger = logging.getLogger(__name__)
 

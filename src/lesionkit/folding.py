@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -9,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-
 #: Most bytes of any one tensor while a frozen network runs. Larger ones leave the processor's caches, and are mapped
 #: anew by the C library at each use (glibc: above 32 MiB), which costs a page fault for every 4 KiB.
 TENSOR_BYTES = 16 * 2**20
+
+#: Runs of the network side by side: while one waits for memory or Python, the other computes.
+STREAMS = 2
 
 
 def frozen_function(model: keras.Model) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]:
@@ -28,14 +31,15 @@ def frozen_function(model: keras.Model) -> Callable[[npt.NDArray[Any]], npt.NDAr
     signature = [tf.TensorSpec(shape, tf.float32)]
     forward = tf.function(lambda images: folded(images, training=False), input_signature=signature)
 
+    def some(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        batch = np.zeros(shape, dtype=np.float32)
+        batch[: len(images)] = images
+        return np.asarray(forward(tf.constant(batch)))[: len(images)]
+
     def run(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        found = np.empty((len(images), *model.output.shape[1:]), dtype=np.float32)
-        for start in range(0, len(images), size):
-            some = images[start : start + size]
-            batch = np.zeros(shape, dtype=np.float32)
-            batch[: len(some)] = some
-            found[start : start + size] = np.asarray(forward(tf.constant(batch)))[: len(some)]
-        return found
+        with ThreadPoolExecutor(STREAMS) as streams:
+            parts = [images[start : start + size] for start in range(0, len(images), size)]
+            return np.concatenate(list(streams.map(some, parts)))
 
     return run
 
