@@ -50,7 +50,7 @@ def small(**columns):
 def test_a_row_is_told_with_its_class_name():
     records = small(split=["train", "test", ""], lesion_id=["l", None, None])
     assert [row.label for row in records] == ["nevus", "melanoma", None]
-    assert records.record(0) == ("a.jpg", "nevus", "train", "a", None, "l", None)
+    assert records.record(0)[:7] == ("a.jpg", "nevus", "train", "a", None, "l", None)
     assert len(records) == 3
 
 

@@ -21,8 +21,11 @@ Sources = Sequence[str] | Column
 #: The splits that a record can be in; an empty text means that its source does not say.
 SPLITS = ("train", "validation", "test")
 
-#: The identities that keep records together when they are split: equal bytes, same lesion, same patient.
-GROUPS = ("picture_id", "lesion_id", "patient_id")
+#: The identities that keep records together when they are split: equal bytes, same picture, same lesion, same patient.
+GROUPS = ("picture_id", "lesion_id", "patient_id", "copy_id")
+
+#: What a table of metadata can add to records: identities, and the diagnosis that it gives.
+METADATA = (*GROUPS, "diagnosis", "confirmed_by")
 
 
 class Record(NamedTuple):
@@ -35,6 +38,9 @@ class Record(NamedTuple):
     picture_id: str | None
     lesion_id: str | None
     patient_id: str | None
+    copy_id: str | None
+    diagnosis: str | None
+    confirmed_by: str | None
 
 
 class Skipped(NamedTuple):
@@ -57,6 +63,9 @@ class Records:
         picture_id: (n,) text or None: equal where the image files have equal bytes.
         lesion_id: (n,) text or None: equal where the same lesion is shown.
         patient_id: (n,) text or None: equal where the lesion is the same person's.
+        copy_id: (n,) text or None: equal where the pictures are exact or near copies of each other.
+        diagnosis: (n,) text or None: what a table of metadata says, as ``"layout:code"`` of :mod:`lesionkit.taxonomy`.
+        confirmed_by: (n,) text or None: how that diagnosis was made, in the table's words.
         name: where the records come from, in words.
         skipped: images that were listed and then left out, with the reason.
     """
@@ -69,6 +78,9 @@ class Records:
     picture_id: Column = None  # type: ignore[assignment]
     lesion_id: Column = None  # type: ignore[assignment]
     patient_id: Column = None  # type: ignore[assignment]
+    copy_id: Column = None  # type: ignore[assignment]
+    diagnosis: Column = None  # type: ignore[assignment]
+    confirmed_by: Column = None  # type: ignore[assignment]
     name: str = "records"
     skipped: tuple[Skipped, ...] = ()
 
@@ -82,12 +94,12 @@ class Records:
         object.__setattr__(self, "class_names", checked_class_names(self.class_names))
         count = len(self.source)
         object.__setattr__(self, "label", _places(self.label))
-        defaults = {"split": "", "picture_id": None, "lesion_id": None, "patient_id": None}
+        defaults = {"split": "", **dict.fromkeys(METADATA)}
         for column in ("source", "image_id", *defaults):
             values = getattr(self, column)
             values = [defaults[column]] * count if values is None and column in defaults else values
             object.__setattr__(self, column, as_column(values))
-        for column in GROUPS:
+        for column in METADATA:
             values = getattr(self, column)
             values[(values == "") | (values != values)] = None
         for column in _COLUMNS:
@@ -156,22 +168,23 @@ class Records:
         return found
 
     def join(self, table: Mapping[str, Sequence[Any]] | Any, *, on: str = "image_id") -> Self:
-        """Returns the records with the identities that ``table`` knows for their image ids.
+        """Returns the records with the identities and diagnoses that ``table`` knows for their image ids.
 
         Args:
             table: columns of equal length: a mapping of lists or arrays, a pandas DataFrame, or other Records
-                by :meth:`columns`. Besides ``on`` it has any of ``picture_id``, ``lesion_id`` and
-                ``patient_id``; other columns are not read. Empty or missing values leave what was known.
+                by :meth:`columns`. Besides ``on`` it has any of ``lesion_id``, ``patient_id``, ``picture_id``,
+                ``copy_id``, ``diagnosis`` and ``confirmed_by``; other columns are not read. Empty or missing values
+                leave what was known.
             on: the table's column of image ids.
 
         Raises:
             DataError: no such column, nothing to join, columns of unequal length, or two rows that give one image
                 different identities.
         """
-        names = [name for name in GROUPS if name in table]
+        names = [name for name in METADATA if name in table]
         if on not in table or not names:
             raise DataError(
-                f"The table needs the column {on!r} and at least one of {', '.join(GROUPS)}. "
+                f"The table needs the column {on!r} and at least one of {', '.join(METADATA)}. "
                 f"Received: {', '.join(map(str, table.keys()))}"
             )
         ids = [str(value) for value in table[on]]

@@ -1,14 +1,20 @@
 """Datasets: something on disk to :class:`~lesionkit.records.Records`."""
 
+from lesionkit.datasets.metadata import metadata
 from lesionkit.registry import Registry
 
 _registry = Registry(
     "datasets",
     {
+        "ground_truth_csv": "lesionkit.datasets.ground_truth_csv:ground_truth_csv",
+        "ham10000": "lesionkit.datasets.ham10000:ham10000",
+        "isic2020": "lesionkit.datasets.isic2020:isic2020",
+        "isic2024": "lesionkit.datasets.isic2024:isic2024",
+        "isic_archive": "lesionkit.datasets.isic_archive:isic_archive",
         "isic_folder": "lesionkit.datasets.isic_folder:isic_folder",
         "synthetic_lesions": "lesionkit.datasets.synthetic_lesions:synthetic_lesions",
     },
 )
 register, get, names = _registry.register, _registry.get, _registry.names
 
-__all__ = ["get", "names", "register"]
+__all__ = ["get", "metadata", "names", "register"]
