@@ -1,16 +1,22 @@
 """What many tests share: a cache of their own, a small folder of images, a backbone of two layers."""
 
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from lesionkit.backbones import Backbone, Stage
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.recipe import Part
+from lesionkit.records import Records
+
+settings.register_profile("lesionkit", deadline=None)  # a busy machine is no failure
+settings.load_profile("lesionkit")
 
 COLOURS = {"brown": (140, 90, 60), "red": (200, 60, 70), "violet": (110, 70, 160)}
 SIZE = (16, 16)
@@ -65,3 +71,16 @@ def folder(tmp_path_factory):
 def records(folder):
     """The records of ``folder``: 24 in train, 9 in test."""
     return isic_folder(folder)
+
+
+@pytest.fixture
+def broken(records, tmp_path):
+    """Four images of which the second and the last cannot be read."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    paths = [folder / f"{number}.png" for number in range(4)]
+    for source, path in zip(records.source[:4], paths, strict=True):
+        shutil.copy(source, path)
+    paths[1].write_bytes(b"not an image")
+    paths[3].write_bytes(b"")
+    return Records(records.class_names, list(map(str, paths)), [0, 1, 2, 0], ["a", "b", "c", "d"])

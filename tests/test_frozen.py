@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from lesionkit.assembly import build_classifier, parts
 from lesionkit.errors import DataError, OptionError, StorageError, UnreadableImagesError
 from lesionkit.features import FeatureStore
-from lesionkit.pipeline import Pixels, dataset, inspect, order
+from lesionkit.pipeline import Pixels, dataset, order
 from lesionkit.recipe import Part
 from lesionkit.records import Skipped
 from lesionkit.run import DataSummary, TrainingRun
+from lesionkit.survey import inspect
 from lesionkit.trainers import Frozen
 
 SIZE = (16, 16)
@@ -375,7 +376,7 @@ def test_the_data_is_summed_up_with_the_pictures_found(build, train, held_out, s
 
 
 def test_the_fingerprint_of_the_data_knows_no_order_and_no_file_names(records):
-    known = inspect(records, image_size=SIZE)
+    known = inspect(records)
     moved = dataclasses.replace(known, source=[f"elsewhere/{number}" for number in range(len(known))])
     found = DataSummary.of(known).fingerprint
     assert found == DataSummary.of(moved[::-1]).fingerprint

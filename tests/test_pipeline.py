@@ -1,9 +1,6 @@
 """Records to decoded batches: what is read, in which order, and what becomes of files that cannot be read."""
 
-import hashlib
 import itertools
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,61 +8,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionkit import images, pipeline
+from lesionkit import images, survey
 from lesionkit.errors import OptionError, UnreadableImagesError
-from lesionkit.pipeline import Pixels, dataset, decode_each, inspect, one_hot, order
-from lesionkit.records import Records
+from lesionkit.pipeline import Pixels, dataset, decode_each, one_hot, order
 
 SIZE = (16, 16)
 quick = settings(max_examples=50, deadline=None)
-
-
-def broken_copy(records, folder):
-    """The first four records, in ``folder``: the second not an image, the fourth empty."""
-    paths = [folder / f"{number}.png" for number in range(4)]
-    for source, path in zip(records.source[:4], paths, strict=True):
-        shutil.copy(source, path)
-    paths[1].write_bytes(b"not an image")
-    paths[3].write_bytes(b"")
-    return Records(records.class_names, list(map(str, paths)), [0, 1, 2, 0], ["a", "b", "c", "d"])
-
-
-def test_inspect_finds_the_sha256_of_the_bytes_and_nothing_else(records):
-    found = inspect(records, image_size=SIZE)
-    assert list(found.picture_id) == [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in records.source]
-    assert list(found.source) == list(records.source)
-    assert found.skipped == ()
-
-
-def test_inspect_names_every_unreadable_image_at_once(records, tmp_path):
-    broken = broken_copy(records, tmp_path)
-    with pytest.raises(UnreadableImagesError) as raised:
-        inspect(broken)
-    assert [error.source for error in raised.value.errors] == [broken.source[1], broken.source[3]]
-
-
-def test_inspect_can_go_on_without_unreadable_images_and_says_which(records, tmp_path):
-    broken = broken_copy(records, tmp_path)
-    found = inspect(broken, on_unreadable="skip")
-    assert list(found.source) == [broken.source[0], broken.source[2]]
-    assert list(found.label) == [0, 2]
-    assert None not in found.picture_id
-    assert [item.source for item in found.skipped] == [broken.source[1], broken.source[3]]
-    assert "empty" in found.skipped[1].reason
-    again = inspect(found, on_unreadable="skip")
-    assert again.skipped == found.skipped
-
-
-def test_inspect_can_be_left_with_nothing(records, tmp_path):
-    broken = broken_copy(records, tmp_path)[[1, 3]]
-    found = inspect(broken, on_unreadable="skip")
-    assert len(found) == 0
-    assert len(found.skipped) == 2
-
-
-def test_inspect_knows_two_ways(records):
-    with pytest.raises(OptionError, match="'error' or 'skip'"):
-        inspect(records, on_unreadable="ignore")
 
 
 def test_decode_each_keeps_the_order(records):
@@ -75,20 +23,20 @@ def test_decode_each_keeps_the_order(records):
         assert one.error is None
 
 
-def test_decode_each_gives_an_error_its_place_and_goes_on(records, tmp_path):
-    found = list(decode_each(broken_copy(records, tmp_path).source, SIZE))
+def test_decode_each_gives_an_error_its_place_and_goes_on(broken):
+    found = list(decode_each(broken.source, SIZE))
     assert [one.error is None for one in found] == [True, False, True, False]
     assert [one.pixels is None for one in found] == [False, True, False, True]
 
 
 def test_decode_each_reads_only_a_little_ahead(records):
     taken = itertools.count()
-    sources = (records.source[next(taken) % len(records)] for _ in range(10 * pipeline.AHEAD))
+    sources = (records.source[next(taken) % len(records)] for _ in range(10 * survey.AHEAD))
     decoded = decode_each(sources, SIZE)
     for _ in range(3):
         next(decoded)
     decoded.close()
-    assert 3 <= next(taken) <= pipeline.AHEAD + 3
+    assert 3 <= next(taken) <= survey.AHEAD + 3
 
 
 @quick
@@ -151,8 +99,7 @@ def test_shuffling_differs_by_pass_and_repeats_by_seed(records):
         np.testing.assert_array_equal(seen, whole[order(len(records), 1, epoch)])
 
 
-def test_dataset_names_an_image_that_cannot_be_read(records, tmp_path):
-    broken = broken_copy(records, tmp_path)
+def test_dataset_names_an_image_that_cannot_be_read(broken):
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"1\.png"):
         list(dataset(broken, image_size=SIZE))
 
@@ -177,8 +124,7 @@ def test_pixels_are_decoded_when_asked_for(records, monkeypatch):
     np.testing.assert_array_equal(found, [images.load(source, SIZE) for source in records.source[rows]])
 
 
-def test_pixels_name_all_that_cannot_be_read(records, tmp_path):
-    broken = broken_copy(records, tmp_path)
+def test_pixels_name_all_that_cannot_be_read(broken):
     with pytest.raises(UnreadableImagesError) as raised:
         Pixels(broken.source, SIZE)[np.arange(4)]
     assert [error.source for error in raised.value.errors] == [broken.source[1], broken.source[3]]

@@ -1,27 +1,18 @@
 """Records to decoded batches: NumPy for what runs once, ``tf.data`` for what trains."""
 
-import collections
-import dataclasses
 import hashlib
 import itertools
-import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from lesionkit import images
-from lesionkit.errors import ImageError, OptionError, UnreadableImagesError
+from lesionkit.errors import ImageError, UnreadableImagesError
 from lesionkit.options import checked_count, checked_image_size, checked_seed
-from lesionkit.progress import track
-from lesionkit.records import Records, Skipped, Sources, as_column
-
-logger = logging.getLogger(__name__)
-
-THREADS = 2
-AHEAD = 64
+from lesionkit.records import Records, Sources
+from lesionkit.survey import read_ahead
 
 
 class Decoded(NamedTuple):
@@ -32,46 +23,10 @@ class Decoded(NamedTuple):
     error: ImageError | None
 
 
-def inspect(records: Records, *, image_size: tuple[int, int] = (128, 128), on_unreadable: str = "error") -> Records:
-    """Decodes every image once, keeps none, and returns the records with their ``picture_id`` (SHA-256 of the bytes).
-
-    Args:
-        records: the images to look at.
-        image_size: (height, width) to decode to; a small size is quicker for large JPEGs.
-        on_unreadable: ``"error"`` raises once all are found; ``"skip"`` moves them to ``skipped``.
-
-    Raises:
-        UnreadableImagesError: some cannot be read; it lists every one of them.
-    """
-    if on_unreadable not in ("error", "skip"):
-        raise OptionError(f"on_unreadable is 'error' or 'skip'. Received: {on_unreadable!r}")
-    picture_ids: list[str | None] = []
-    errors: list[ImageError] = []
-    with track(decode_each(records.source, image_size), total=len(records), label="reading images") as found:
-        for one in found:
-            picture_ids.append(one.picture_id or None)
-            if one.error:
-                errors.append(one.error)
-    if errors and on_unreadable == "error":
-        raise UnreadableImagesError(errors)
-    broken = {error.source for error in errors}
-    whole = dataclasses.replace(
-        records,
-        picture_id=as_column(picture_ids),
-        skipped=(*records.skipped, *(Skipped(error.source, error.reason) for error in errors)),
-    )
-    return whole[[source not in broken for source in records.source]] if broken else whole
-
-
 def decode_each(sources: Sources, image_size: tuple[int, int]) -> Iterator[Decoded]:
     """Yields each image in order, decoded to uint8 (height, width, 3) on other threads a little ahead of need."""
     size = checked_image_size(image_size)
-    with ThreadPoolExecutor(THREADS) as pool:
-        later = iter(sources)
-        waiting = collections.deque(pool.submit(_decode, source, size) for source in itertools.islice(later, AHEAD))
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(_decode, source, size) for source in itertools.islice(later, 1))
+    return read_ahead(lambda source: _decode(source, size), sources)
 
 
 def order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:

@@ -17,10 +17,11 @@ from lesionkit.errors import DataError, OptionError
 from lesionkit.features import Features, FeatureStore
 from lesionkit.files import as_text
 from lesionkit.options import checked_count, checked_seed
-from lesionkit.pipeline import Pixels, batches, inspect, one_hot, order
+from lesionkit.pipeline import Pixels, batches, one_hot, order
 from lesionkit.recipe import Part, Recipe
 from lesionkit.records import Records, as_column
-from lesionkit.run import DataSummary, TrainingRun
+from lesionkit.run import DataSummary, Seen, TrainingRun
+from lesionkit.survey import inspect
 
 logger = logging.getLogger(__name__)
 
@@ -102,16 +103,18 @@ class Frozen:
             shuffle=False,  # the datasets have their order
             verbose=0,
         ).history
+        fitted = _fitted(given, found)
         return TrainingRun(
             recipe=self._recipe(model, given),
             history={name: tuple(map(float, values)) for name, values in history.items()},
-            data=_summary(given, found),
+            data=None if fitted is None else DataSummary.of(fitted),
             timing={
                 "features_s": found.seconds if found else 0.0,
                 "fit_s": time.perf_counter() - started,
                 "images_per_s": found.extracted / found.seconds if found and found.extracted else None,
             },
             features={"extracted": found.extracted, "reused": found.reused} if found else {},
+            seen=None if fitted is None else Seen.of(fitted),
         )
 
     def _inputs(
@@ -124,7 +127,7 @@ class Frozen:
             logger.info("%s: the backbone runs for every image in every epoch", reason)
             size = model.input.shape[1:3]
             if records:
-                inspect(Records.concatenate(records), image_size=size)
+                inspect(Records.concatenate(records))
             return _Whole(model), [Pixels(one.source, size) if isinstance(one, Records) else one for one in given], None
         sources = [one.source for one in given]
         kept = FeatureStore() if store is True else store
@@ -211,8 +214,9 @@ def _one_hot(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     return tf.one_hot(labels, num_classes) if labels.shape.rank == 1 else labels
 
 
-def _summary(given: Sequence[Data], found: Features | None) -> DataSummary | None:
+def _fitted(given: Sequence[Data], found: Features | None) -> Records | None:
+    """Returns all images that ``fit`` was given, with their ``picture_id`` where the store found it."""
     if not all(isinstance(one, Records) for one in given):
         return None
     records = Records.concatenate(given)
-    return DataSummary.of(dataclasses.replace(records, picture_id=as_column(found.picture_id)) if found else records)
+    return dataclasses.replace(records, picture_id=as_column(found.picture_id)) if found else records

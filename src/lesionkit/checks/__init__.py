@@ -1,0 +1,21 @@
+"""Checks: :class:`~lesionkit.records.Records` to findings; they change nothing."""
+
+from lesionkit.checks.finding import Finding, Findings
+from lesionkit.registry import Registry
+
+_registry = Registry(
+    "checks",
+    {
+        "integrity": "lesionkit.checks.integrity:integrity",
+        "exact_duplicates": "lesionkit.checks.duplicates:exact_duplicates",
+        "near_duplicates": "lesionkit.checks.duplicates:near_duplicates",
+        "label_conflicts": "lesionkit.checks.label_conflicts:label_conflicts",
+        "leakage": "lesionkit.checks.leakage:leakage",
+        "metadata_disagreement": "lesionkit.checks.metadata_disagreement:metadata_disagreement",
+        "shortcuts": "lesionkit.checks.shortcuts:shortcuts",
+        "imbalance": "lesionkit.checks.imbalance:imbalance",
+    },
+)
+register, get, names = _registry.register, _registry.get, _registry.names
+
+__all__ = ["Finding", "Findings", "get", "names", "register"]

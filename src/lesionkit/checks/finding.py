@@ -1,0 +1,42 @@
+"""What a check returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or that a reader of the scores should know.
+
+    Attributes:
+        kind: what it is, in snake_case, the same for all findings of its kind.
+        message: in words, with its evidence.
+        sources: the image files that it is about; it names at least one unless it is about the whole set.
+        details: figures, as what JSON can hold.
+    """
+
+    kind: str
+    message: str
+    sources: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one check found.
+
+    Attributes:
+        check: the registered name of the check.
+        summary: in one or two sentences, also when nothing was found, or why it could not be checked.
+        found: the findings, the worst first.
+        figures: the counts and scores, as what JSON can hold.
+    """
+
+    check: str
+    summary: str
+    found: tuple[Finding, ...] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.found)
