@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lesionkit.errors import DataError, OptionError
 from lesionkit.records import Records
-from lesionkit.splits import split
+from lesionkit.splits import folds, split
 
 CLASSES = ("nevus", "melanoma", "keratosis")
 shares = st.floats(0, 0.9)
@@ -18,10 +18,10 @@ few = st.none() | st.sampled_from("abcdefgh")
 
 
 @st.composite
-def some_records(draw, splits=("", "train", "validation", "test")):
-    """Records with one training image of each class that is in no group, and others with and without groups."""
+def some_records(draw, splits=("", "train", "validation", "test"), singles=1):
+    """Records with some training images of each class that are in no group, and others with and without groups."""
     rows = draw(st.lists(st.tuples(st.integers(-1, 2), st.sampled_from(splits), few, few, few), max_size=30))
-    rows += [(label, "train", None, None, None) for label in range(3)]
+    rows += [(label, "train", None, None, None) for label in range(3)] * singles
     label, side, picture, lesion, patient = zip(*rows, strict=True)
     names = [f"{number}.jpg" for number in range(len(rows))]
     return Records(CLASSES, names, label, names, side, picture, lesion, patient)
@@ -206,3 +206,59 @@ def test_a_class_without_training_images_is_named(records, lacking):
 def test_options_that_cannot_work_are_refused(options, told):
     with pytest.raises(OptionError, match=told):
         split(singletons(5, 5), **options)
+
+
+@given(some_records(singles=4), st.integers(2, 4), seeds)
+def test_folds_lose_nothing_and_part_no_group(records, k, seed):
+    try:
+        found = folds(records, k=k, seed=seed)
+    except DataError:
+        assume(False)
+    pool = Counter(records.source[records.split != "test"])
+    group = dict(zip(records.source, records.groups(), strict=True))
+    assert sum((Counter(held_out.source) for _, held_out in found), Counter()) == pool
+    for train, held_out in found:
+        assert Counter(train.source) + Counter(held_out.source) == pool
+        assert not {group[one] for one in train.source} & {group[one] for one in held_out.source}
+        assert (set(train.split), set(held_out.split)) <= ({"train"}, {"validation"})
+
+
+def test_folds_keep_the_classes_in_proportion():
+    found = folds(singletons(50, 30, 10), k=5)
+    assert len(found) == 5
+    for train, held_out in found:
+        assert np.bincount(train.label).tolist() == [40, 24, 8]
+        assert np.bincount(held_out.label).tolist() == [10, 6, 2]
+
+
+def test_folds_differ_by_seed_and_repeat_with_it():
+    records = singletons(20, 20)
+    one, again, other = (folds(records, k=4, seed=seed)[0][1].source.tolist() for seed in (1, 1, 2))
+    assert one == again != other
+
+
+def test_folds_say_which_class_has_too_few_groups(caplog):
+    folds(singletons(20, 20, 3), k=4)
+    assert "keratosis (3)" in caplog.text
+
+
+@pytest.mark.parametrize("k", [1, 0, 2.5])
+def test_folds_are_two_or_more(k):
+    with pytest.raises(OptionError, match="k is a whole number"):
+        folds(singletons(9, 9), k=k)
+
+
+def test_more_folds_than_groups_are_refused():
+    records = Records(CLASSES[:2], list("abcd"), [0, 1, 0, 1], list("abcd"), lesion_id=["l", "l", "m", "m"])
+    with pytest.raises(DataError, match="3 folds need as many groups"):
+        folds(records, k=3)
+
+
+def test_equal_files_stay_together_without_anybody_saying_so(tmp_path):
+    names = [tmp_path / f"{number}.jpg" for number in range(40)]
+    for number, name in enumerate(names):
+        name.write_bytes(b"picture %d" % (number % 20))
+    records = Records(CLASSES[:2], list(map(str, names)), [number % 2 for number in range(40)], list(map(str, names)))
+    for part in split(records, validation=0.3, test=0.2):
+        assert all(count == 2 for count in Counter(part.picture_id).values())
+        assert len(part) > 0

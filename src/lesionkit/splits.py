@@ -1,15 +1,19 @@
 """Records to train, validation and test; no picture, lesion or patient on two sides."""
 
 import dataclasses
+import hashlib
 import logging
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.errors import DataError
+from lesionkit.errors import DataError, ImageError
 from lesionkit.files import as_text
-from lesionkit.options import checked_seed, checked_share
-from lesionkit.records import Records
+from lesionkit.images import read_bytes
+from lesionkit.options import checked_count, checked_seed, checked_share
+from lesionkit.records import Records, as_column
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +24,9 @@ def split(
     """Returns (train, validation, test); what the records ship as validation or test stays exactly that.
 
     Whole groups (:meth:`Records.groups`: a picture, a lesion, a patient, as far as they are known) are moved,
-    each class in proportion. What the source ships as test is not changed, even where it shows a lesion that
-    is also in training.
+    each class in proportion; what cannot be satisfied is logged as a warning. Where no picture is known, the files'
+    bytes are read to tell equal ones. What the source ships as test is not changed, even where it shows a lesion
+    that is also in training.
 
     Args:
         records: the records; those in no split count as training.
@@ -37,6 +42,7 @@ def split(
     checked_share(validation, "validation")
     checked_share(test, "test")
     rng = np.random.default_rng([checked_seed(seed), 0x5711])
+    records = _with_pictures(records)
     groups = records.groups()
     sides = np.where(records.split == "", "train", records.split).astype(object)
     for side, share in (("test", test), ("validation", validation)):
@@ -52,6 +58,77 @@ def split(
             f"No training image is left for {', '.join(map(as_text, empty))}. Add images, or leave these classes out."
         )
     return train, whole.where(split="validation"), whole.where(split="test")
+
+
+def folds(records: Records, *, k: int = 5, seed: int = 0) -> list[tuple[Records, Records]]:
+    """Returns k pairs (train, validation): each image that is not shipped as test is held out in exactly one.
+
+    Whole groups stay on one side, classes are in proportion as far as the groups allow (scikit-learn's
+    ``StratifiedGroupKFold``); a class with fewer groups than folds is named in a warning. A shipped validation set is
+    shared out with the rest.
+
+    Args:
+        records: the records.
+        k: how many folds, at least 2.
+        seed: another seed makes other folds.
+
+    Raises:
+        OptionError: k or the seed is out of range.
+        DataError: there are fewer groups than folds, or a fold would leave a class without training images.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    checked_count(k, "k", least=2)
+    known = _with_pictures(records)
+    pool = known[known.split != "test"]
+    groups = known.groups()[known.split != "test"]  # two images linked through a test image are linked
+    if len(np.unique(groups)) < k or np.bincount(pool.label + 1).max(initial=0) < k:
+        raise DataError(
+            f"{k} folds need as many groups of images, and a class of as many images. Received: "
+            f"{len(np.unique(groups))} groups, at most {np.bincount(pool.label + 1).max(initial=0)} images of a class."
+        )
+    few = {
+        name: count
+        for place, name in enumerate(pool.class_names)
+        if (count := len(np.unique(groups[pool.label == place]))) < k
+    }
+    if few:
+        listed = ", ".join(f"{as_text(name)} ({count})" for name, count in few.items())
+        logger.warning("folds: classes with fewer groups than the %d folds lack images in some: %s", k, listed)
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said above, with names
+        sides = StratifiedGroupKFold(k, shuffle=True, random_state=checked_seed(seed)).split(groups, pool.label, groups)
+        for _, outside in sides:
+            whole = dataclasses.replace(
+                pool, split=np.where(np.isin(np.arange(len(pool)), outside), "validation", "train")
+            )
+            _refuse_untrained(whole.where(split="train"))
+            found.append((whole.where(split="train"), whole.where(split="validation")))
+    return found
+
+
+def _with_pictures(records: Records) -> Records:
+    """Returns the records with ``picture_id`` where none is known; None where a file cannot be read."""
+    if np.any(records.picture_id != np.array(None)):
+        return records
+    with ThreadPoolExecutor(2) as pool:
+        return dataclasses.replace(records, picture_id=as_column(list(pool.map(_picture_id, records.source))))
+
+
+def _picture_id(source: str) -> str | None:
+    try:
+        return hashlib.sha256(read_bytes(source)).hexdigest()
+    except ImageError:  # whoever decodes it says so
+        return None
+
+
+def _refuse_untrained(train: Records) -> None:
+    empty = [name for place, name in enumerate(train.class_names) if not np.any(train.label == place)]
+    if empty:
+        raise DataError(
+            f"No training image is left for {', '.join(map(as_text, empty))}. Add images, or leave these classes out."
+        )
 
 
 def _held_out(
