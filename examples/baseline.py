@@ -35,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
             records = lk.datasets.get("synthetic_lesions")()
         else:
             records = lk.datasets.get("isic_folder")(options.data)
+        for path in options.metadata:
+            records = records.join(lk.datasets.metadata(path))
         evaluation = run(recipe, records, options)
     except lk.LesionkitError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -48,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(recipe: lk.Recipe, records: lk.Records, options: argparse.Namespace) -> lk.Evaluation:
     """Runs the recipe; without ResNet50's weights, and with nothing asked for, the substitute's."""
-    more = {"on_unreadable": options.on_unreadable}
+    more = {"on_unreadable": options.on_unreadable, "patch": options.patch}
     try:
         return lk.run_recipe(recipe, records, options.output, **more)
     except lk.WeightsUnavailableError:
@@ -89,6 +91,14 @@ def parser() -> argparse.ArgumentParser:
     add = result.add_argument
     add("--data", metavar="FOLDER", help="Train/ and Test/, or one folder for each class (default: generated images)")
     add("--output", metavar="FOLDER", default="runs/baseline", help="where the run is written (default: %(default)s)")
+    add(
+        "--metadata",
+        metavar="CSV",
+        action="append",
+        default=[],
+        help="lesions, patients and diagnoses by image id, such as HAM10000_metadata.csv; may be given again",
+    )
+    add("--patch", metavar="CSV", help="a label patch for the training images, from examples/audit.py")
     add(
         "--backbone",
         choices=lk.backbones.names(),

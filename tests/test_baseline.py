@@ -180,7 +180,9 @@ def test_quiet_prints_the_result_only(command, caplog):
     status, out, err = command("--quiet", "--output", "out")
     assert (status, err) == (0, "")
     assert not [record for record in caplog.records if record.name.startswith("lesionkit")]
-    assert len(out.splitlines()) == 2
+    scores, report_line = out.splitlines()[:-1], out.splitlines()[-1]
+    assert [line.split(":")[0] for line in scores][1:3] == ["  as shipped", "  deduplicated"]
+    assert report_line == "report: out/report.md"
 
 
 def test_random_weights_of_a_real_backbone(command):

@@ -9,6 +9,8 @@ import lesionkit as lk
 from lesionkit import images, pipeline
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.errors import DataError, OptionError, UnreadableImagesError
+from lesionkit.run import Seen, TrainingRun
+from lesionkit.survey import inspect
 
 SIZE = (12, 10)  # not that of the files
 
@@ -192,3 +194,87 @@ def test_an_evaluation_refuses_what_are_no_probabilities(expected):
 def test_a_class_mapping_for_what_has_no_class_names_is_refused(model):
     with pytest.raises(OptionError, match="class_mapping is for Records"):
         lk.evaluate(model, (np.zeros((1, 16, 16, 3)), [0]), class_mapping={"a": "b"})
+
+
+def trained_on(records):
+    """A run that was fitted on ``records``."""
+    return TrainingRun(None, {"loss": (1.0,), "accuracy": (0.5,)}, None, {"features_s": 0.0}, seen=Seen.of(records))
+
+
+def test_the_scores_leave_out_what_was_seen_in_training(model, held_out):
+    known = inspect(held_out)
+    known = dataclasses.replace(known, lesion_id=[f"lesion{row // 2}" for row in range(9)])
+    found = lk.evaluate(model, known, run=trained_on(known[:1]))
+    assert found.relation.kind.tolist() == ["copy", "lesion", *["clean"] * 7]
+    assert [one.n for one in found.scores.values()] == [9, 8, 7, 7]
+    kept = dataclasses.replace(found, **{name: getattr(found, name)[2:] for name in ("labels", "probabilities")},
+                               source=found.source[2:], image_id=found.image_id[2:], relation=None)  # fmt: skip
+    assert found.scores["lesion_clean"].accuracy == kept.accuracy
+    assert found.scores["lesion_clean"].loss == pytest.approx(kept.loss)
+    assert found.scores["as_shipped"].accuracy == found.accuracy
+    assert found.scores is found.scores
+
+
+def test_the_store_tells_the_pictures(model, held_out, tmp_path):
+    run = trained_on(inspect(held_out[:4]))
+    found = lk.evaluate(model, held_out, run=run, store=lk.FeatureStore(tmp_path))
+    assert found.scores["deduplicated"].n == 5
+    assert "picture_id" in lk.evaluate(model, held_out, run=run).relation.missing["deduplicated"]
+
+
+def test_images_that_a_mapping_leaves_out_are_in_no_score(model, held_out):
+    known = inspect(held_out)
+    found = lk.evaluate(model, known, run=trained_on(known[:1]), class_mapping={"red": None})
+    assert [found.scores[name].n for name in ("as_shipped", "deduplicated")] == [6, 5]
+    assert found.scores["as_shipped"].empty_classes == ("red",)
+
+
+def test_what_was_trained_on_is_known_from_fit(model, records, held_out, tmp_path):
+    store = lk.FeatureStore(tmp_path)
+    train = records.where(split="train")
+    run = lk.trainers.get("Frozen")(epochs=1).fit(model, train, held_out[:3], store=store)
+    assert run.seen.n == len(train) + 3
+    assert lk.evaluate(model, held_out, run=run, store=store).scores["deduplicated"].n == 6
+    assert lk.evaluate(model, train, run=run, store=store).scores["deduplicated"].n == 0
+
+
+def test_without_a_run_or_records_the_reason_is_told(expected, model, held_out):
+    assert expected.scores["as_shipped"].n == 9
+    assert expected.scores["deduplicated"] is None
+    assert "give evaluate run" in expected.relation.missing["lesion_clean"]
+    arrays = lk.evaluate(model, (pixels(held_out), held_out.label), run=trained_on(held_out))
+    assert "did not come as records" in arrays.relation.missing["deduplicated"]
+    assert arrays.scores["as_shipped"].groups == 9
+
+
+def test_all_scores_are_printed(model, held_out):
+    known = inspect(held_out)
+    found = lk.evaluate(model, known, run=trained_on(known[:1]))
+    lines = str(found).splitlines()
+    assert lines[0] == (
+        f"9 images: accuracy {found.accuracy:.2%}, balanced accuracy {found.balanced_accuracy:.2%}, "
+        f"loss {found.loss:.4f}"
+    )
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["as shipped", "deduplicated", "lesion-clean"]
+    assert "8 images" in lines[2]
+    assert "not computed" in lines[3]
+    both = str(dataclasses.replace(found, shortcut=np.full((9, 3), 1 / 3))).splitlines()
+    assert both[:4] == lines
+    assert "sees no lesion: 9 images" in both[4]
+    assert "points of balanced accuracy" in both[5]
+
+
+def test_a_shortcut_is_scored_on_the_same_images(expected):
+    assert expected.gain is None
+    same = dataclasses.replace(expected, shortcut=expected.probabilities).gain
+    assert (same.accuracy, same.balanced_accuracy) == (0, 0)
+    assert same.shortcut == expected.scores["as_shipped"]
+
+
+def test_a_shortcut_or_relation_of_other_images_is_refused(expected):
+    for wrong in (expected.probabilities[1:], expected.probabilities * 2, np.full((9, 2), 0.5), np.full((9, 4), 0.25)):
+        with pytest.raises(DataError):
+            dataclasses.replace(expected, shortcut=wrong)
+    fewer = dataclasses.replace(expected, relation=dataclasses.replace(expected.relation, kind=np.array(["clean"] * 8)))
+    with pytest.raises(DataError, match="each of the 9 images"):
+        fewer.scores  # noqa: B018

@@ -18,7 +18,7 @@ from lesionkit.errors import OptionError, StorageError
 from lesionkit.evaluation import Evaluation
 from lesionkit.recipe import Part, documented_baseline
 from lesionkit.records import Skipped
-from lesionkit.run import DataSummary, TrainingRun
+from lesionkit.run import DataSummary, Relation, TrainingRun
 
 SCRIPT = "<script>alert(1)</script>"
 PICTURE = '"><img src=x onerror=1>.jpg'
@@ -94,7 +94,7 @@ def test_json_has_every_documented_entry(tmp_path):
     found = told(evaluation, tmp_path)
     assert set(found) == {
         "schema_version", "recipe", "data", "environment", "history", "test", "scores", "overfitting", "documented",
-        "substitutions", "timing",
+        "substitutions", "timing", "shortcut", "patch",
     }  # fmt: skip
     assert found["schema_version"] == 1
     assert found["recipe"] == json.loads(documented_baseline().to_json())
@@ -110,10 +110,13 @@ def test_json_has_every_documented_entry(tmp_path):
     assert {name: found["test"][name] for name in scores} == scores
     assert found["test"]["per_class"] == evaluation.per_class
     assert found["test"]["confusion_matrix"] == evaluation.confusion_matrix.tolist()
-    assert found["scores"]["as_shipped"] == scores
+    shipped = found["scores"]["as_shipped"]
+    assert {name: shipped[name] for name in scores} == scores
+    assert set(shipped) == {*scores, "intervals", "groups", "classes", "empty_classes", "reason"}
     for later in ("deduplicated", "lesion_clean"):
         assert found["scores"][later] is None
         assert found["scores"]["not_computed"][later]
+    assert (found["shortcut"], found["patch"]) == (None, None)
     assert found["overfitting"]["gap"] == pytest.approx([0, 0.1, 0.45])
     assert found["overfitting"]["best_epoch"] == 2
     assert "overfits" in found["overfitting"]["diagnosis"]
@@ -162,10 +165,12 @@ def test_markdown_tells_the_scores_beside_the_documented_ones(tmp_path):
     evaluation = made()
     shown = text(evaluation, tmp_path)
     scores = section(shown, "Scores")
-    assert f"as shipped: **accuracy {evaluation.accuracy:.2%}**" in scores
-    assert f"balanced accuracy {evaluation.balanced_accuracy:.2%}, loss {evaluation.loss:.4f}" in scores
+    (shipped,) = tables(scores)[0][2:]
+    figures = (evaluation.accuracy, evaluation.balanced_accuracy, evaluation.loss)
+    assert [cell.split()[0] for cell in shipped[2:]] == [f"{figures[0]:.2%}", f"{figures[1]:.2%}", f"{figures[2]:.4f}"]
+    assert shipped[:2] == [" as shipped ", " 12 "]
     assert re.search(r"deduplicated: not computed, \w+", scores)
-    assert re.search(r"lesion_clean: not computed, \w+", scores)
+    assert re.search(r"lesion-clean: not computed, \w+", scores)
     beside = section(shown, "Beside the documented baseline")
     assert f"| accuracy | 46.61% | {evaluation.accuracy:.2%} |" in beside
     assert f"| loss | 2.8345 | {evaluation.loss:.4f} |" in beside
@@ -327,3 +332,92 @@ def test_a_report_makes_its_folder(name, tmp_path):
 
 def test_reports_know_no_other_name():
     assert reports.names() == ["json", "markdown", "plots"]
+
+
+def related(**options):
+    """An evaluation of 12 images of which 2 are copies, 2 show a lesion and 1 a patient of training; 3 unknown."""
+    kind = np.array(["copy"] * 2 + ["lesion"] * 2 + ["patient"] + ["clean"] * 7, dtype=object)
+    relation = Relation(kind, np.arange(12), np.arange(12) >= 9, {}, ("2 of 12 test images are copies, in <words>.",))
+    return made(relation=relation, **options)
+
+
+def test_json_tells_all_scores(tmp_path):
+    evaluation = related()
+    found = told(evaluation, tmp_path)["scores"]
+    assert [found[name]["n"] for name in ("as_shipped", "deduplicated", "lesion_clean")] == [12, 10, 7]
+    assert found["lesion_clean"]["known_only"]["n"] == 4
+    assert found["not_computed"] == {}
+    assert found["relation"] == {"copy": 2, "lesion": 2, "patient": 1, "clean": 7, "unknown_lesion": 3}
+    for name in ("accuracy", "balanced_accuracy", "loss"):
+        low, high = found["deduplicated"]["intervals"][name]
+        assert low <= found["deduplicated"][name] <= high
+
+
+def test_markdown_tells_all_scores_with_their_intervals(tmp_path):
+    evaluation = related()
+    shown = text(evaluation, tmp_path)
+    rows = tables(section(shown, "Scores"))[0][2:]
+    assert [row[0].strip() for row in rows] == [
+        "as shipped", "deduplicated", "lesion-clean", "lesion-clean, known lesions only"
+    ]  # fmt: skip
+    assert [row[1].strip() for row in rows] == ["12", "10", "7", "4"]
+    clean = evaluation.scores["lesion_clean"]
+    low, high = clean.intervals["accuracy"]
+    assert rows[2][2].strip() == f"{clean.accuracy:.2%} \\[{low:.1%}, {high:.1%}\\]"
+    assert "over 3 classes" in rows[2][3]
+    assert "- 2 of 12 test images are copies, in &lt;words&gt;." in shown
+    assert "whole groups" in section(shown, "Scores")
+    beside = tables(section(shown, "Beside the documented baseline"))[0]
+    assert beside[2][2:] == [f" {one.accuracy:.2%} " for one in evaluation.scores.values()]
+
+
+def test_classes_that_have_no_image_left_are_named(tmp_path):
+    relation = dataclasses.replace(related().relation, kind=np.array(["clean", "copy", "copy"] * 4, dtype=object))
+    evaluation = made(relation=relation)
+    assert told(evaluation, tmp_path)["scores"]["deduplicated"]["empty_classes"] == ["nevus", "vascular lesion"]
+    shown = section(text(evaluation, tmp_path), "Scores")
+    assert "- deduplicated: no image is left of nevus, vascular lesion." in shown
+    assert "over 1 class " in shown
+
+
+def test_a_score_of_no_images_is_told_as_such(tmp_path):
+    relation = dataclasses.replace(related().relation, kind=np.array(["copy"] * 12, dtype=object))
+    evaluation = made(relation=relation)
+    found = told(evaluation, tmp_path)["scores"]["deduplicated"]
+    assert (found["n"], found["accuracy"], found["intervals"]) == (0, None, None)
+    shown = section(text(evaluation, tmp_path), "Scores")
+    assert "- deduplicated: every test image has a copy in training." in shown
+    assert "nan" not in shown
+    assert write(evaluation, tmp_path / "plots.svg").stat().st_size
+
+
+def test_reports_tell_what_the_classifier_adds_over_no_lesion(tmp_path):
+    shortcut = np.eye(3)[np.arange(12) % 2]
+    evaluation = related(shortcut=shortcut)
+    found = told(evaluation, tmp_path)["shortcut"]
+    assert found["n"] == 12
+    assert found["gain"]["accuracy"] == pytest.approx(evaluation.accuracy - found["accuracy"])
+    assert set(found["gain"]["intervals"]) == {"accuracy", "balanced_accuracy"}
+    shown = section(text(evaluation, tmp_path), "Scores")
+    assert f"A model that sees no lesion reaches accuracy {found['accuracy']:.2%}" in shown
+    assert f"{100 * found['gain']['accuracy']:+.2f} \\[" in shown
+    assert "sees no lesion" not in text(related(), tmp_path)
+
+
+def test_reports_tell_which_patch_was_applied(tmp_path):
+    patch = {"file": "labels<1>.csv", "sha256": "f" * 64, "remove": 3}
+    evaluation = made(patch=patch)
+    assert told(evaluation, tmp_path)["patch"] == patch
+    (line,) = [line for line in text(evaluation, tmp_path).splitlines() if line.startswith(">")]
+    assert "label patch" in line
+    assert "labels&lt;1&gt;.csv" in line
+    assert "f" * 64 in line
+    assert "remove 3" in line
+    assert "label patch" in write(evaluation, tmp_path / "plots.svg").read_text()
+
+
+def test_plots_tell_all_scores(tmp_path):
+    drawn = write(related(), tmp_path / "plots.svg").read_text()
+    for name in ("as shipped", "deduplicated", "lesion-clean"):
+        assert f"{name}: n = " in drawn
+    assert "deduplicated: not computed" in write(made(), tmp_path / "plots.svg").read_text()

@@ -7,20 +7,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lesionkit import backbones, datasets, heads, pipeline, preprocessors, reports, trainers
+    from lesionkit import backbones, checks, datasets, heads, pipeline, preprocessors, reports, taxonomy, trainers
     from lesionkit.assembly import build_classifier
+    from lesionkit.audits import Audit, audit
     from lesionkit.bundle import Bundle, Prediction, load, save
     from lesionkit.errors import LesionkitError, UnreadableImagesError, WeightsUnavailableError
     from lesionkit.evaluation import Evaluation, evaluate
     from lesionkit.features import FeatureStore
-    from lesionkit.pipeline import inspect
+    from lesionkit.patches import apply_patch
     from lesionkit.recipe import Part, Recipe, documented_baseline
     from lesionkit.records import Records
     from lesionkit.run import TrainingRun
-    from lesionkit.splits import split
+    from lesionkit.splits import folds, split
+    from lesionkit.suggestions import suggest_patch
+    from lesionkit.survey import inspect
     from lesionkit.workflow import run_recipe
 
 _HOMES = {
+    "Audit": "audits",
     "Bundle": "bundle",
     "Evaluation": "evaluation",
     "FeatureStore": "features",
@@ -32,18 +36,23 @@ _HOMES = {
     "TrainingRun": "run",
     "UnreadableImagesError": "errors",
     "WeightsUnavailableError": "errors",
+    "apply_patch": "patches",
+    "audit": "audits",
     "build_classifier": "assembly",
     "documented_baseline": "recipe",
     "evaluate": "evaluation",
-    "inspect": "pipeline",
+    "folds": "splits",
+    "inspect": "survey",
     "load": "bundle",
     "run_recipe": "workflow",
     "save": "bundle",
     "split": "splits",
+    "suggest_patch": "suggestions",
 }
-_MODULES = ("backbones", "datasets", "heads", "pipeline", "preprocessors", "reports", "trainers")
+_MODULES = ("backbones", "checks", "datasets", "heads", "pipeline", "preprocessors", "reports", "taxonomy", "trainers")
 
 __all__ = [
+    "Audit",
     "Bundle",
     "Evaluation",
     "FeatureStore",
@@ -55,11 +64,15 @@ __all__ = [
     "TrainingRun",
     "UnreadableImagesError",
     "WeightsUnavailableError",
+    "apply_patch",
+    "audit",
     "backbones",
     "build_classifier",
+    "checks",
     "datasets",
     "documented_baseline",
     "evaluate",
+    "folds",
     "heads",
     "inspect",
     "load",
@@ -69,6 +82,8 @@ __all__ = [
     "run_recipe",
     "save",
     "split",
+    "suggest_patch",
+    "taxonomy",
     "trainers",
 ]
 

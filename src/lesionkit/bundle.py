@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import images
+from lesionkit import images, scores
 from lesionkit.assembly import Origin, origin, remember
 from lesionkit.environment import environment
 from lesionkit.errors import BundleError, DataError
@@ -229,6 +229,7 @@ def _card(
         "test": {"n": len(evaluation), "accuracy": evaluation.accuracy, "loss": evaluation.loss}
         if evaluation
         else None,
+        "scores": scores.to_dict(evaluation.scores, evaluation.relation) if evaluation else None,
     }
 
 

@@ -1,5 +1,7 @@
 """A model and labelled images to an Evaluation: each image's probabilities, and the scores they give."""
 
+import dataclasses
+import functools
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,15 +12,16 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import images, metrics
+from lesionkit import images, metrics, scores
 from lesionkit.assembly import frozen_part, origin, parts
 from lesionkit.errors import DataError, ImageError, OptionError, UnreadableImagesError
 from lesionkit.features import FeatureStore
 from lesionkit.files import as_text
 from lesionkit.options import checked_count
 from lesionkit.pipeline import Pixels
-from lesionkit.records import Records
-from lesionkit.run import DataSummary, TrainingRun
+from lesionkit.records import Records, as_column
+from lesionkit.run import DataSummary, Relation, TrainingRun, relate, unrelated
+from lesionkit.scores import Gain, Score
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,10 @@ class Evaluation:
         data: the images that were scored, if they came as records.
         timing: seconds of each step, and images a second of the frozen part.
         substitutions: what stands in for what was asked for, in words for the top of every report.
+        relation: what ties the images to those in training, and which belong together.
+        shortcut: (n, C) probabilities of a model that sees no lesion, for the same images.
+        patch: the label patch that was applied to the training images, as what JSON can hold: ``file``, ``sha256``
+            and counts.
     """
 
     class_names: tuple[str, ...]
@@ -46,11 +53,26 @@ class Evaluation:
     data: DataSummary | None = field(default=None, repr=False)
     timing: Mapping[str, float | None] = field(default_factory=dict, repr=False)
     substitutions: tuple[str, ...] = ()
+    relation: Relation = field(default=None, repr=False)  # type: ignore[assignment]
+    shortcut: npt.NDArray[np.float64] | None = field(default=None, repr=False)
+    patch: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        """Makes arrays of the labels and probabilities.
+
+        Raises:
+            DataError: they are no labels and probabilities, or there is not one row for each image.
+        """
         labels, probabilities = metrics.checked(self.labels, self.probabilities)
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "probabilities", probabilities)
+        if self.shortcut is not None:
+            object.__setattr__(self, "shortcut", metrics.checked(labels, self.shortcut)[1])
+            if np.shape(self.shortcut) != probabilities.shape:
+                raise DataError(f"shortcut is {probabilities.shape}. Received: {np.shape(self.shortcut)}")
+        if self.relation is None:
+            why = "the test images did not come as records: nothing is known of their pictures, lesions and patients"
+            object.__setattr__(self, "relation", unrelated(np.arange(len(labels)), why))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -85,10 +107,25 @@ class Evaluation:
         """Class name -> n, precision, recall, specificity, f1, auc; None where the images cannot tell."""
         return metrics.per_class(self.labels, self.probabilities, self.class_names)
 
+    @functools.cached_property
+    def scores(self) -> dict[str, Score | None]:
+        """``as_shipped``, ``deduplicated``, ``lesion_clean`` and ``lesion_clean.known_only`` -> score.
+
+        None where ``relation.missing`` says why. Computed when first asked for.
+        """
+        return scores.three_ways(self.labels, self.probabilities, self.class_names, self.relation)
+
+    @functools.cached_property
+    def gain(self) -> Gain | None:
+        """What the classifier adds over a model that sees no lesion; None without ``shortcut``."""
+        if self.shortcut is None:
+            return None
+        return scores.gain(self.labels, self.probabilities, self.shortcut, self.class_names, self.relation.group)
+
     def __str__(self) -> str:
         return (
             f"{len(self)} images: accuracy {self.accuracy:.2%}, balanced accuracy {self.balanced_accuracy:.2%}, "
-            f"loss {self.loss:.4f}"
+            f"loss {self.loss:.4f}\n{scores.in_words(self.scores, self.relation, self.gain)}"
         )
 
 
@@ -130,16 +167,18 @@ def evaluate(
     features_s = 0.0
     source: Sequence[str] = ()
     image_id: Sequence[str] = ()
-    summary = None
+    summary, relation = None, None
     if isinstance(data, Records):
         data, labels = _mapped(data, names, class_mapping or {})
-        source, image_id, summary = data.source, data.image_id, DataSummary.of(data)
+        source, image_id = data.source, data.image_id
         if store is False:
             probabilities = predict(model, Pixels(source, model.input.shape[1:3]), batch_size)
         else:
             found = (FeatureStore() if store is True else store).features(frozen_part(model), source)
             features_s = found.seconds
             probabilities = predict(parts(model).head, found, batch_size)
+            data = dataclasses.replace(data, picture_id=as_column(found.picture_id))
+        summary, relation = DataSummary.of(data), relate(data, run.seen if run else None)
     elif isinstance(data, tuple):
         if not len(data[0]):
             raise DataError("Scores need labelled images. Received: no images.")
@@ -153,7 +192,15 @@ def evaluate(
     timing["evaluate_s"] = time.perf_counter() - started - features_s
     empty = ("",) * len(labels)
     return Evaluation(
-        names, probabilities, labels, tuple(source) or empty, tuple(image_id) or empty, run, summary, timing
+        names,
+        probabilities,
+        labels,
+        tuple(source) or empty,
+        tuple(image_id) or empty,
+        run,
+        summary,
+        timing,
+        relation=relation,  # type: ignore[arg-type]
     )
 
 

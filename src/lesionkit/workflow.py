@@ -8,16 +8,19 @@ from collections.abc import Sequence
 
 from lesionkit import reports, trainers
 from lesionkit.assembly import build_classifier
+from lesionkit.audits import identified
 from lesionkit.bundle import save
+from lesionkit.checks.shortcuts import shortcut_probabilities
 from lesionkit.errors import DataError, OptionError
 from lesionkit.evaluation import Evaluation, evaluate
 from lesionkit.features import FeatureStore
 from lesionkit.files import as_text, whole_folder
 from lesionkit.options import called
-from lesionkit.pipeline import inspect
+from lesionkit.patches import apply_patch, described
 from lesionkit.recipe import Recipe
 from lesionkit.records import Records
 from lesionkit.splits import split
+from lesionkit.survey import readable, survey
 
 logger = logging.getLogger(__name__)
 
@@ -32,16 +35,22 @@ def run_recipe(
     output: str | os.PathLike[str],
     *,
     on_unreadable: str = "error",
+    patch: str | os.PathLike[str] | None = None,
     store: FeatureStore | bool = True,
     substitutions: Sequence[str] = (),
 ) -> Evaluation:
     """Trains and scores what ``recipe`` says and writes model, card, predictions and reports into ``output``.
 
+    Copies are looked for first, so that no picture is on two sides of the split and the scores can leave out test
+    images that are also in training.
+
     Args:
         recipe: what to run.
-        records: the images; a shipped test set is kept, without one a fifth of the images is held out.
+        records: the images; a shipped test set is kept, without one a fifth of the images is held out. With lesions
+            and patients joined (:meth:`Records.join`) the scores tell those apart, too.
         output: the folder. It appears when everything in it is complete; an earlier run's is replaced then.
         on_unreadable: ``"error"``, or ``"skip"`` to go on without images that cannot be read and list them.
+        patch: a label patch (see :func:`~lesionkit.apply_patch`) to apply to the training images first.
         store: where the features are kept, see ``Frozen.fit``.
         substitutions: what stands in for what was asked for, in words for the top of every report.
 
@@ -62,15 +71,25 @@ def run_recipe(
             head=recipe.head,
             seed=recipe.seed,
         )
-        readable = inspect(records, image_size=recipe.image_size, on_unreadable=on_unreadable)
-        train, validation, test = split(readable, validation=recipe.validation, seed=recipe.seed)
-        if not len(test) or ("test" in records.split and "test" not in readable.split):
+        patched = records if patch is None else apply_patch(records, patch)
+        known, surveyed = readable(patched, survey(patched), on_unreadable=on_unreadable)
+        known = identified(known, surveyed)
+        train, validation, test = split(known, validation=recipe.validation, seed=recipe.seed)
+        if not len(test) or ("test" in records.split and "test" not in known.split):
             raise DataError(f"{as_text(records.name)}: no readable test image is left to score.")
         run = trainer.fit(model, train, validation, store=store)
         run = dataclasses.replace(run, recipe=recipe)
         evaluation = evaluate(model, test, run=run, store=store)
-        timing = {**evaluation.timing, "total_s": time.perf_counter() - started}
-        evaluation = dataclasses.replace(evaluation, timing=timing, substitutions=tuple(substitutions))
+        seen = Records.concatenate([train, validation])
+        place = {source: row for row, source in enumerate(known.source)}
+        looks = [surveyed[[place[source] for source in one.source]] for one in (seen, test)]
+        evaluation = dataclasses.replace(
+            evaluation,
+            timing={**evaluation.timing, "total_s": time.perf_counter() - started},
+            substitutions=tuple(substitutions),
+            shortcut=shortcut_probabilities(seen, looks[0], test, looks[1], seed=recipe.seed),
+            patch=None if patch is None else described(patch),
+        )
         save(model, folder, evaluation=evaluation)
         for name, file in REPORTS.items():
             reports.get(name)(evaluation, folder / file)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lesionkit import scores
 from lesionkit.environment import environment
 from lesionkit.evaluation import Evaluation
 from lesionkit.files import as_text, whole_file
@@ -16,8 +17,6 @@ from lesionkit.recipe import DOCUMENTED, differences
 from lesionkit.run import DataSummary
 
 SCHEMA_VERSION = 1
-
-_NOT_YET = "this version of lesionkit does not look for copies of test images, lesions or patients in the training set"
 
 
 def json_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
@@ -35,12 +34,6 @@ def json_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
 def content(evaluation: Evaluation) -> dict[str, Any]:
     """Returns all that a report tells, as what JSON can hold; the documentation lists its entries."""
     run, test = evaluation.run, evaluation.data
-    scores = {
-        "n": len(evaluation),
-        "accuracy": evaluation.accuracy,
-        "loss": evaluation.loss,
-        "balanced_accuracy": evaluation.balanced_accuracy,
-    }
     names = [as_text(name) for name in evaluation.class_names]
     told = {
         "schema_version": SCHEMA_VERSION,
@@ -49,16 +42,16 @@ def content(evaluation: Evaluation) -> dict[str, Any]:
         "environment": environment(),
         "history": {name: list(values) for name, values in run.history.items()} if run else None,
         "test": {
-            **scores,
+            "n": len(evaluation),
+            "accuracy": evaluation.accuracy,
+            "loss": evaluation.loss,
+            "balanced_accuracy": evaluation.balanced_accuracy,
             "per_class": dict(zip(names, evaluation.per_class.values(), strict=True)),
             "confusion_matrix": evaluation.confusion_matrix.tolist(),
         },
-        "scores": {
-            "as_shipped": scores,
-            "deduplicated": None,
-            "lesion_clean": None,
-            "not_computed": {"deduplicated": _NOT_YET, "lesion_clean": _NOT_YET},
-        },
+        "scores": scores.to_dict(evaluation.scores, evaluation.relation),
+        "shortcut": evaluation.gain.to_dict() if evaluation.gain else None,
+        "patch": evaluation.patch,
         "overfitting": run.overfitting() if run else None,
         "documented": {
             "accuracy": DOCUMENTED["accuracy"],

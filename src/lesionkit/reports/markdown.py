@@ -4,13 +4,15 @@ import html
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lesionkit.evaluation import Evaluation
 from lesionkit.files import whole_file
+from lesionkit.metrics import RESAMPLES
 from lesionkit.reports.json_report import content
+from lesionkit.scores import NAMES, gained, shown
 
 
 def markdown(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
@@ -27,14 +29,17 @@ def markdown(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
 def _text(told: dict[str, Any]) -> str:
     sections = [
         "# Report of a lesionkit run",
-        *(f"> **Note:** {_plain(note)}" for note in told["substitutions"]),
-        _in_short(told),
+        *(f"> **Note:** {_plain(note)}" for note in (*told["substitutions"], *_patch(told["patch"]))),
+        "## Scores",
+        *_scores(told["scores"]),
+        _shortcut(told["shortcut"]),
         "## Beside the documented baseline",
         _beside_documented(told),
         "## Overfitting",
         told["overfitting"]["diagnosis"] if told["overfitting"] else "How the model was trained is not known.",
         _history(told),
         "## Test images by class",
+        "All test images, as shipped.",
         _per_class(told),
         "Rows are the labels, columns what was predicted:",
         _confusion(told),
@@ -47,25 +52,64 @@ def _text(told: dict[str, Any]) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _in_short(told: dict[str, Any]) -> str:
-    test = told["test"]
-    missing = [f"- {name}: not computed, {why}." for name, why in told["scores"]["not_computed"].items()]
-    shipped = (
-        f"- as shipped: **accuracy {test['accuracy']:.2%}**, balanced accuracy {test['balanced_accuracy']:.2%}, loss "
-        f"{test['loss']:.4f}, on {test['n']} test images."
+def _patch(patch: Mapping[str, Any] | None) -> Iterator[str]:
+    if patch:
+        told = (f"{name} {json.dumps(value) if isinstance(value, Mapping) else value}" for name, value in patch.items())
+        yield f"A label patch was applied to the training images: {', '.join(told)}."
+
+
+def _scores(scores: dict[str, Any]) -> Iterator[str]:
+    found = _three(scores)
+    rows = [
+        (
+            NAMES[name],
+            str(one["n"]),
+            shown(one, "accuracy"),
+            shown(one, "balanced_accuracy"),
+            shown(one, "loss"),
+        )
+        for name, one in found.items()
+    ]
+    yield _table(("score", "n", "accuracy [95%]", "balanced accuracy [95%]", "loss [95%]"), rows)
+    lines = [f"{NAMES[name]}: not computed, {why}." for name, why in scores["not_computed"].items()]
+    for name, one in found.items():
+        lines += [f"{NAMES[name]}: {one['reason']}."] * bool(one["reason"])
+        if one["n"] and one["empty_classes"]:
+            lines.append(f"{NAMES[name]}: no image is left of {', '.join(one['empty_classes'])}.")
+    yield "\n".join(f"- {_plain(line)}" for line in (*scores["notes"], *lines))
+    yield (
+        f"In brackets: 95% intervals of {RESAMPLES} resamples of whole groups (images that share a picture, copy, "
+        "lesion or patient). A class without an image in a resample is left out of its balanced accuracy."
     )
-    return "\n".join(["## Scores", "", shipped, *missing])
+
+
+def _three(scores: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns the scores that were computed, in order."""
+    clean = scores["lesion_clean"]
+    flat = scores | {"lesion_clean.known_only": clean and clean["known_only"]}
+    return {name: flat[name] for name in NAMES if flat[name]}
+
+
+def _shortcut(told: dict[str, Any] | None) -> str:
+    if not told:
+        return ""
+    return _plain(
+        f"A model that sees no lesion reaches accuracy {shown(told, 'accuracy')} and balanced accuracy "
+        f"{shown(told, 'balanced_accuracy')} on the same {told['n']} test images, as shipped. The classifier adds "
+        f"{gained(told['gain'])}. These intervals are paired: both models are scored on the same resamples."
+    )
 
 
 def _beside_documented(told: dict[str, Any]) -> str:
-    test, documented = told["test"], told["documented"]
+    found, documented = _three(told["scores"]), told["documented"]
     rows = [
-        ("accuracy", f"{documented['accuracy']:.2%}", f"{test['accuracy']:.2%}"),
-        ("loss", f"{documented['loss']:.4f}", f"{test['loss']:.4f}"),
+        ("accuracy", f"{documented['accuracy']:.2%}", *(_number(one["accuracy"], 2, "%") for one in found.values())),
+        ("loss", f"{documented['loss']:.4f}", *(_number(one["loss"], 4) for one in found.values())),
     ]
     differs = "".join(f"\n- {_plain(line)}" for line in documented["differences"])
     tail = f"What differs from the documented recipe:\n{differs}" if differs else "The recipe is the documented one."
-    return f"{_table(('test', 'documented', 'this run'), rows)}\n\n{tail}"
+    head = ("test", "documented", *(f"this run, {NAMES[name]}" for name in found))
+    return f"{_table(head, rows)}\n\n{tail}"
 
 
 def _history(told: dict[str, Any]) -> str:
@@ -126,10 +170,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def _number(value: float | None, digits: int = 3, kind: str = "f") -> str:
     if value is None:
         return "n/a"
-    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
+    return str(value) if isinstance(value, int) else f"{value:.{digits}{kind}}"
 
 
 def _plain(text: str) -> str:

@@ -13,6 +13,7 @@ from lesionkit.errors import OptionError
 from lesionkit.evaluation import Evaluation
 from lesionkit.files import as_text, whole_file
 from lesionkit.recipe import DOCUMENTED
+from lesionkit.scores import NAMES, Score, shown
 
 _FORMATS = (".png", ".pdf", ".svg", ".jpg", ".webp")
 
@@ -41,8 +42,12 @@ def plots(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
         _confusion(axes["m"], evaluation)
     else:
         _confusion(figure.subplots(), evaluation)
-    if evaluation.substitutions:
-        figure.suptitle("\n".join(evaluation.substitutions), fontsize=8, parse_math=False)
+    notes = [
+        *evaluation.substitutions,
+        *(["A label patch was applied to the training images."] if evaluation.patch else []),
+    ]
+    if notes:
+        figure.suptitle("\n".join(notes), fontsize=8, parse_math=False)
     with whole_file(path) as beside:
         figure.savefig(beside, dpi=120)
     return Path(path)
@@ -56,7 +61,7 @@ def _curve(axis: Any, evaluation: Evaluation, name: str, title: str) -> None:
     if f"val_{name}" in history:
         axis.plot(epochs, history[f"val_{name}"], "s--", label="validation")
         axis.axvline(evaluation.run.overfitting()["best_epoch"], color="0.75", zorder=0, label="least validation loss")
-    axis.axhline(getattr(evaluation, name), color="C2", linestyle="-.", label="test")
+    axis.axhline(getattr(evaluation, name), color="C2", linestyle="-.", label="test, as shipped")
     axis.axhline(DOCUMENTED[name], color="C3", linestyle=":", label="documented test")
     axis.set(title=title, xlabel="epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -76,4 +81,13 @@ def _confusion(axis: Any, evaluation: Evaluation) -> None:
         for row, column in np.ndindex(matrix.shape):
             colour = "white" if share[row, column] > 0.5 else "black"
             axis.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
-    axis.set(title=f"test images (n = {len(evaluation)})", xlabel="predicted", ylabel="label")
+    axis.set(xlabel="predicted", ylabel="label")
+    lines = [f"{NAMES[name]}: {_in_short(one)}" for name, one in evaluation.scores.items() if one]
+    lines += [f"{NAMES[name]}: not computed" for name in evaluation.relation.missing]
+    axis.set_title("\n".join(["test images, as shipped", *lines]), fontsize=7)
+
+
+def _in_short(score: Score) -> str:
+    told = score.to_dict()
+    balanced = shown(told, "balanced_accuracy").partition(" over")[0]
+    return f"n = {score.n}, accuracy {shown(told, 'accuracy')}, balanced {balanced}"
