@@ -1,4 +1,4 @@
-"""Pictures that are one picture: resized, recompressed, brighter, of other contrast, cropped a little, flipped or turned.
+"""Pictures that are one picture: resized, recompressed, brighter, of other contrast, cropped a little, or turned.
 
 Lesions look alike from afar: brown, round, in the middle. So the coarse look only proposes pairs, and the fine detail
 (hairs, bubbles, pigment network), laid on each other as exactly as it goes, decides.
@@ -66,9 +66,9 @@ def pairs(thumbnails: npt.NDArray[np.uint8]) -> Pairs:
 
     Coarse: the low frequencies of the discrete cosine transform, of grey and two opponent colours, weighted by their
     frequency against the 1/f spectrum of pictures (Field 1987, doi:10.1364/JOSAA.4.002379) and combined so that
-    flips and turns leave them as they are; of each picture whole, and of five windows for the crops. Fine: pictures freed of
-    their low frequencies and of local contrast, registered by Gauss-Newton steps (Lucas and Kanade 1981) over shift and
-    size on either axis, and correlated.
+    flips and turns leave them as they are; of each picture whole, and of five windows for the crops. Fine: pictures
+    freed of their low frequencies and of local contrast, registered by Gauss-Newton steps (Lucas and Kanade 1981) over
+    shift and size on either axis, and correlated.
 
     Raises:
         OptionError: the thumbnails have another shape or type.
@@ -126,7 +126,8 @@ def copy_ids(records: Records, surveyed: Survey) -> Column:
 
 
 def _grey(thumbnails: npt.NDArray[np.uint8]) -> Floats:
-    return thumbnails.astype(np.float32).mean(axis=-1)
+    grey: Floats = thumbnails.astype(np.float32).mean(axis=-1)
+    return grey
 
 
 def _blur(pictures: Floats, sigma: float) -> Floats:
@@ -144,7 +145,7 @@ def _fine(grey: Floats) -> Floats:
 
 
 def _levelled(fine: Floats) -> Floats:
-    """Returns (b, s, s) of equal contrast everywhere, so that no border of a lesion, lens or ruler outweighs the rest."""
+    """Returns (b, s, s) of equal contrast everywhere, so that no border of a lesion or a lens outweighs the rest."""
     levelled: Floats = fine / np.sqrt(_blur(fine**2, 4.0) + _LEVEL**2)
     return levelled
 
@@ -332,26 +333,12 @@ def _register(query: Floats, other: Floats, window: Floats, steps: int) -> tuple
 
 def _ordered(query: Places, other: Places, turn: Places, likeness: Floats) -> Pairs:
     """Returns the pairs by place, each turn as a flip and quarter turns of the first."""
-    swapped = query > other
-    forth, back = (np.array([_as_turns(one, inverse) for one in range(8)]) for inverse in (False, True))
-    turns = np.where(swapped[:, None], back[turn], forth[turn])
+    flipped, quarters = np.array(_TURNS, dtype=np.int64)[turn].T
+    back = (query > other) & (flipped == 0)  # a flip with a turn undoes itself, a turn alone does not
+    quarters = np.where(back, -quarters % 4, quarters)
     first, second = np.minimum(query, other), np.maximum(query, other)
     order = np.lexsort((second, first))
-    flipped, quarters = turns[order].T.astype(bool)[0], turns[order].T[1]
-    return Pairs(first[order], second[order], likeness[order].clip(0, 1), flipped, quarters)
-
-
-def _as_turns(turn: int, inverse: bool) -> tuple[int, int]:
-    """Returns (flipped left to right, quarters to the left) that do what ``turn`` of :func:`_turned` does, or undo it."""
-    start = np.arange(4, dtype=np.float32).reshape(1, 2, 2)
-    end = _turned(start, np.array([turn]))
-    start, end = (end, start) if inverse else (start, end)
-    return next(
-        (flip, quarters)
-        for flip in (0, 1)
-        for quarters in range(4)
-        if np.array_equal(np.rot90(start[0, :, :: -1 if flip else 1], quarters), end[0])
-    )
+    return Pairs(first[order], second[order], likeness[order].clip(0, 1), flipped[order].astype(bool), quarters[order])
 
 
 def _blocks(count: int) -> list[slice]:

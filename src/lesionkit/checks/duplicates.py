@@ -36,7 +36,7 @@ def exact_duplicates(records: Records, surveyed: Survey) -> Findings:
 def near_duplicates(records: Records, surveyed: Survey) -> Findings:
     """Returns one finding for each group of one ``copy_id`` whose files are not all of equal bytes.
 
-    Its details name the pairs that link it (:func:`lesionkit.near_copies.pairs`): how alike, and how flipped and turned.
+    Its details name the pairs that link it (:func:`lesionkit.near_copies.pairs`): how alike, how flipped and turned.
     """
     groups = [rows for rows in _repeated(records.copy_id) if _pictures(records, rows) > 1]
     member = {row: number for number, rows in enumerate(groups) for row in rows}
@@ -112,7 +112,7 @@ def _worst_first(found: list[Finding]) -> tuple[Finding, ...]:
     return tuple(
         sorted(
             found,
-            key=lambda one: tuple(-len(one.details[name]) for name in ("splits", "labels")) + (-len(one.sources),),
+            key=lambda one: [-len(rows) for rows in (one.details["splits"], one.details["labels"], one.sources)],
         )
     )
 
