@@ -24,7 +24,7 @@ Places = npt.NDArray[np.int64]
 #: Likeness from which two pictures count as one, chosen by benchmarks/near_duplicates.py.
 THRESHOLD = 0.8
 
-_NEIGHBOURS = 12  # proposed for each picture
+_NEIGHBOURS = 8  # proposed for each picture
 _COARSE_LEAST, _HALF_LEAST = 0.75, 0.65  # proposed pairs below these are not looked at more closely
 _BLANK, _LEVEL = 0.5, 2.5  # grey levels of fine detail: too little to tell pictures apart, and what is seen as contrast
 _CHANNELS = ((8, (1 / 3, 1 / 3, 1 / 3)), (4, (1, -1, 0)), (4, (0.5, 0.5, -1)))  # frequencies below, weights of RGB
