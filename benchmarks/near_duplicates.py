@@ -3,7 +3,7 @@
     python benchmarks/near_duplicates.py [--data "<folder>" --metadata HAM10000_metadata.csv] [--scale 30000]
 
 For each kind of change a copy of some of the pictures is written as a JPEG of quality 90 (or 40), read as any file is,
-and looked for among all pictures; recall is the share that is paired with its original. A pair of the untouched pictures
+and looked for among all pictures; recall is the share that is paired with its original. A pair of untouched pictures
 is false where both lesions are known and differ. For scale, pictures are mixed two by two, about half and half, with
 noise, until there are enough: as detailed as real ones, and harder, since many share a half. Without ``--data`` the
 generated images are used.
