@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -136,12 +137,16 @@ def test_class_and_file_names_cannot_break_the_report(tmp_path):
     assert "<script>" not in text
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def example():
+    """The command as a module; how loud it makes the library is undone."""
     spec = importlib.util.spec_from_file_location("audit_example", EXAMPLE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    logger = logging.getLogger("lesionkit")
+    level = logger.level
+    yield module
+    logger.setLevel(level)
 
 
 def test_the_command_writes_the_audit(example, planted, tmp_path, capsys):
