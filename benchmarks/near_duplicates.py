@@ -4,9 +4,9 @@
 
 For each kind of change a copy of some of the pictures is written as a JPEG of quality 90 (or 40), read as any file is,
 and looked for among all pictures; recall is the share that is paired with its original. A pair of untouched pictures
-is false where both lesions are known and differ. For scale, pictures are mixed two by two, about half and half, with
-noise, until there are enough: as detailed as real ones, and harder, since many share a half. Without ``--data`` the
-generated images are used.
+is false where both lesions are known and differ. For scale, pictures are turned and rolled at random and mixed
+two by two with noise, until there are enough: as detailed as real ones, and no copies. Without ``--data`` the generated
+images are used.
 """
 
 import argparse
@@ -79,15 +79,20 @@ def scale(thumbnails: np.ndarray, count: int) -> None:
     """Prints the seconds that the matching of ``count`` pictures takes, and the most memory of this process."""
     many = np.empty((count, *THUMBNAIL, 3), dtype=np.uint8)
     for row in range(count):
-        first, second = thumbnails[RNG.choice(len(thumbnails), 2, replace=False)].astype(np.float32)
-        weight = RNG.uniform(0.45, 0.55)
-        mixed = weight * first + (1 - weight) * second + RNG.normal(0, 6, first.shape)
+        first, second = (moved(one) for one in thumbnails[RNG.choice(len(thumbnails), 2, replace=False)])
+        mixed = (first + second) / 2 + RNG.normal(0, 6, first.shape)
         many[row] = np.clip(mixed, 0, 255)
     started = time.perf_counter()
     found = pairs(many)
     seconds = time.perf_counter() - started
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{count} pictures: {seconds:.1f} s (wanted: 60), {memory:.2f} GiB at most (wanted: 2), {len(found)} pairs")
+
+
+def moved(thumbnail: np.ndarray) -> np.ndarray:
+    """Returns a thumbnail turned and flipped at random and rolled by up to its size, as decimals."""
+    turned = np.rot90(thumbnail[:, :: RNG.choice([-1, 1])], RNG.integers(4))
+    return np.roll(turned, RNG.integers(THUMBNAIL), axis=(0, 1)).astype(np.float32)
 
 
 def changes() -> dict[str, tuple[float, Callable[[Image.Image], np.ndarray]]]:

@@ -16,6 +16,14 @@ from lesionkit.survey import Look, Survey
 NAMES = ("nevus", "melanoma", "keratosis")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def fewer_trees():
+    """Forests that are fitted sooner: what is asked of them here does not depend on their size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lesionkit.checks.shortcuts._TREES", 15)
+        yield
+
+
 def made(labels, *, border=None, ids=None, split=None, **columns):
     """Records and their survey: all images alike but for ``border``, ``ids`` and Look's ``columns``, one for each."""
     count = len(labels)
