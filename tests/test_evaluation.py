@@ -278,3 +278,10 @@ def test_a_shortcut_or_relation_of_other_images_is_refused(expected):
     fewer = dataclasses.replace(expected, relation=dataclasses.replace(expected.relation, kind=np.array(["clean"] * 8)))
     with pytest.raises(DataError, match="each of the 9 images"):
         fewer.scores  # noqa: B018
+
+
+def test_what_is_added_over_a_model_that_sees_no_lesion_is_told(model, records, held_out):
+    found = lk.evaluate(model, held_out, train=records.where(split="train"))
+    assert found.shortcut.shape == found.probabilities.shape
+    assert found.gain.accuracy == pytest.approx(found.accuracy - found.gain.shortcut.accuracy)
+    assert lk.evaluate(model, held_out).gain is None

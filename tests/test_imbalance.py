@@ -127,3 +127,15 @@ def test_counts_add_up_whatever_the_order(rows, random):
     assert check(shuffled).figures == found.figures
     assert check(shuffled).summary == found.summary
     json.dumps([found.figures, *(dict(one.details) for one in found.found)])
+
+
+def test_sources_are_told_apart_by_folder_and_by_hdf5_file():
+    source = ["/a/1.jpg", "/a/2.jpg", "/b/1.jpg", "/c.hdf5::x", "/c.hdf5::y"]
+    records = Records(NAMES, source, [0, 1, 0, 2, -1], list("vwxyz"))
+    looks = tuple(Look("p", 1, None) for _ in source)
+    found = imbalance(records, Survey(looks, np.zeros((5, 64, 64, 3), dtype=np.uint8)))
+    assert found.figures["by_source"] == {
+        "/a": {"nevus": 1, "melanoma": 1},
+        "/b": {"nevus": 1},
+        "/c.hdf5": {"keratosis": 1},
+    }

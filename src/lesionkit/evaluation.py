@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from lesionkit import images, metrics, scores
 from lesionkit.assembly import frozen_part, origin, parts
+from lesionkit.checks.shortcuts import shortcut_probabilities
 from lesionkit.errors import DataError, ImageError, OptionError, UnreadableImagesError
 from lesionkit.features import FeatureStore
 from lesionkit.files import as_text
@@ -22,6 +23,7 @@ from lesionkit.pipeline import Pixels
 from lesionkit.records import Records, as_column
 from lesionkit.run import DataSummary, Relation, TrainingRun, relate, unrelated
 from lesionkit.scores import Gain, Score
+from lesionkit.survey import survey
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +136,7 @@ def evaluate(
     data: Any,
     *,
     run: TrainingRun | None = None,
+    train: Records | None = None,
     class_names: Sequence[str] | None = None,
     class_mapping: Mapping[str, str | None] | None = None,
     store: FeatureStore | bool = False,
@@ -146,6 +149,8 @@ def evaluate(
         data: Records; or ``(images, labels)`` with images (n, h, w, 3) in [0, 255] and labels (n,) whole numbers or
             class names; or a ``tf.data.Dataset`` of such batches, labels whole numbers or one-hot.
         run: how the model was trained, for the reports.
+        train: its training images; a model that sees no lesion learns from them too, and what the classifier adds over
+            it is told (:func:`~lesionkit.checks.shortcuts.shortcut_probabilities`). Only where ``data`` are Records.
         class_names: the model's classes in order, where neither the model nor ``data`` tells.
         class_mapping: for a folder with other classes: its class name to the model's, or to None to leave the
             class out.
@@ -167,7 +172,7 @@ def evaluate(
     features_s = 0.0
     source: Sequence[str] = ()
     image_id: Sequence[str] = ()
-    summary, relation = None, None
+    summary, relation, shortcut = None, None, None
     if isinstance(data, Records):
         data, labels = _mapped(data, names, class_mapping or {})
         source, image_id = data.source, data.image_id
@@ -179,6 +184,9 @@ def evaluate(
             probabilities = predict(parts(model).head, found, batch_size)
             data = dataclasses.replace(data, picture_id=as_column(found.picture_id))
         summary, relation = DataSummary.of(data), relate(data, run.seen if run else None)
+        if train is not None:
+            seen = _mapped(train, names, {})[0]
+            shortcut = shortcut_probabilities(seen, survey(seen), data, survey(data))
     elif isinstance(data, tuple):
         if not len(data[0]):
             raise DataError("Scores need labelled images. Received: no images.")
@@ -201,6 +209,7 @@ def evaluate(
         summary,
         timing,
         relation=relation,  # type: ignore[arg-type]
+        shortcut=shortcut,
     )
 
 

@@ -1,6 +1,7 @@
 """Classes with many more images than others, and classes with too few to be scored."""
 
 import math
+import os
 
 from lesionkit.checks.finding import Finding, Findings
 from lesionkit.files import as_text
@@ -20,9 +21,9 @@ def imbalance(records: Records, surveyed: Survey) -> Findings:
     """Returns classes of uneven size in training, with fewer than 10 test images, or absent from a split.
 
     Images that cannot be read are not counted. Where no image is in the split ``train``, those of no split stand for
-    it. The figures hold the counts, split -> class name -> images; for training the largest class, the smallest that
-    has any images, and their ratio; and for each class with test images the width in points of the 95 % Wilson
-    interval at a recall of one half.
+    it. The figures hold the counts, split -> class name -> images, and the same by source, the folder that holds an
+    image or its HDF5 file; for training the largest class, the smallest that has any images, and their ratio; and for
+    each class with test images the width in points of the 95 % Wilson interval at a recall of one half.
     """
     kept = records[surveyed.readable]
     counts = {split or "no split": row for split, row in kept.counts().items() if any(row.values())}
@@ -41,12 +42,25 @@ def imbalance(records: Records, surveyed: Survey) -> Findings:
     told += [f"A class is absent from a split in {len(absent)} cases."] if absent else []
     figures = {
         "counts": {split: {as_text(name): number for name, number in row.items()} for split, row in counts.items()},
+        "by_source": _by_source(kept),
         "without_label": int((kept.label < 0).sum()),
         "training": dict(uneven.details) if uneven else None,
         "test_interval_points": {as_text(name): _wilson_width(number) for name, number in tests.items()},
     }
     worth_telling = (uneven,) if uneven and uneven.details["ratio"] >= UNEVEN else ()
     return Findings("imbalance", " ".join(told), (*absent, *few, *worth_telling), figures)
+
+
+def _by_source(records: Records) -> dict[str, dict[str, int]]:
+    """Returns folder or HDF5 file -> class name -> labelled images, those that have any."""
+    found: dict[str, dict[str, int]] = {}
+    for source, label in zip(records.source, records.label, strict=True):
+        if label >= 0:
+            container, inside, _ = source.partition("::")
+            counts = found.setdefault(as_text(container if inside else os.path.dirname(source)), {})  # noqa: PTH120
+            name = as_text(records.class_names[label])
+            counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(found.items()))
 
 
 def _absent(name: str, split: str) -> Finding:
