@@ -29,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("lesionkit").setLevel(logging.WARNING if options.quiet else logging.INFO)
+    if options.deterministic:
+        lk.deterministic()
     try:
         recipe = recipe_from(options)
         if options.data is None:
@@ -41,8 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     except lk.LesionkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped; nothing was written, the features computed so far are kept", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "stopped", file=sys.stderr)
+        print("Nothing was written. The same command goes on after the last finished epoch.", file=sys.stderr)
         return 130
     print(f"{evaluation}\nreport: {as_text(Path(options.output, 'report.md'))}")
     return 0
@@ -50,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(recipe: lk.Recipe, records: lk.Records, options: argparse.Namespace) -> lk.Evaluation:
     """Runs the recipe; without ResNet50's weights, and with nothing asked for, the substitute's."""
-    more = {"on_unreadable": options.on_unreadable, "patch": options.patch}
+    more = {"on_unreadable": options.on_unreadable, "patch": options.patch, "callbacks": callbacks(options)}
     try:
         return lk.run_recipe(recipe, records, options.output, **more)
     except lk.WeightsUnavailableError:
@@ -61,6 +64,19 @@ def run(recipe: lk.Recipe, records: lk.Records, options: argparse.Namespace) -> 
     print(note, file=sys.stderr)
     recipe = dataclasses.replace(recipe, backbone=lk.Part(SUBSTITUTE, weights="imagenet"))
     return lk.run_recipe(recipe, records, options.output, substitutions=[note], **more)
+
+
+def callbacks(options: argparse.Namespace) -> list[object]:
+    """Returns Keras's callbacks for the logs that were asked for."""
+    import keras
+
+    found: list[object] = []
+    if options.csv_log is not None:
+        Path(options.csv_log).parent.mkdir(parents=True, exist_ok=True)
+        found.append(keras.callbacks.CSVLogger(options.csv_log, append=True))
+    if options.tensorboard is not None:
+        found.append(keras.callbacks.TensorBoard(options.tensorboard))
+    return found
 
 
 def recipe_from(options: argparse.Namespace) -> lk.Recipe:
@@ -140,6 +156,9 @@ def parser() -> argparse.ArgumentParser:
         default="error",
         help="at images that cannot be read: stop and list them, or go on without them (default: %(default)s)",
     )
+    add("--csv-log", metavar="FILE", help="add the figures of each epoch to this table")
+    add("--tensorboard", metavar="FOLDER", help="write the figures of each epoch for TensorBoard")
+    add("--deterministic", action="store_true", help="repeat and resume to the bit; slower")
     add("--quiet", action="store_true", help="print the result only")
     return result
 

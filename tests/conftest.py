@@ -37,6 +37,30 @@ def build_tiny(input_shape, *, weights=None):
     return keras.Model(image, keras.layers.ReLU(name="relu")(values))
 
 
+def build_deep(input_shape, *, weights=None):
+    """(B, height, width, 3) to (B, height / 4, width / 4, 8): two runs of convolution, batch norm, ReLU and dropout."""
+    import keras
+
+    image = values = keras.Input(input_shape)
+    for name in ("low", "high"):
+        values = keras.layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name=f"{name}_conv")(values)
+        values = keras.layers.BatchNormalization(name=f"{name}_norm")(values)
+        values = keras.layers.ReLU(name=f"{name}_relu")(values)
+        values = keras.layers.Dropout(0.5, name=f"{name}_dropout")(values)
+    return keras.Model(image, values)
+
+
+DEEP = Backbone(
+    "deep",
+    build_deep,
+    Part("symmetric_range"),
+    (Stage("low"), Stage("high", before="high_conv")),
+    8,
+    872,
+    "made for the tests",
+)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
     """The folder that stands for the user's cache in all tests."""
@@ -51,6 +75,12 @@ def cache(tmp_path_factory):
 def tiny():
     """A backbone of one convolution, one batch normalisation and a ReLU."""
     return Backbone("tiny", build_tiny, Part("symmetric_range"), (Stage("all"),), 8, 248, "made for the tests")
+
+
+@pytest.fixture(scope="session")
+def deep():
+    """A backbone of two stages, ``low`` and ``high``."""
+    return DEEP
 
 
 @pytest.fixture(scope="session")
@@ -84,3 +114,34 @@ def broken(records, tmp_path):
     paths[1].write_bytes(b"not an image")
     paths[3].write_bytes(b"")
     return Records(records.class_names, list(map(str, paths)), [0, 1, 2, 0], ["a", "b", "c", "d"])
+
+
+@pytest.fixture
+def train(records):
+    """The training images of ``records``."""
+    return records.where(split="train")
+
+
+@pytest.fixture
+def held_out(records):
+    """The test images of ``records``, to watch while training."""
+    return records.where(split="test")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty feature store."""
+    from lesionkit.features import FeatureStore
+
+    return FeatureStore(tmp_path / "store")
+
+
+@pytest.fixture
+def build(tiny, records):
+    """A function that builds a classifier for ``records`` on the tiny backbone."""
+    from lesionkit.assembly import build_classifier
+
+    def built(**options):
+        return build_classifier(records.class_names, **{"image_size": SIZE, "backbone": tiny, **options})
+
+    return built

@@ -442,3 +442,126 @@ def test_two_processes_can_fill_one_store_and_a_third_finds_it_all(store, frozen
     found = store.features(frozen, sources)
     assert counts(found) == (0, len(sources))
     assert_near(found[np.arange(len(sources))], expected(frozen, sources))
+
+
+# Views
+
+
+class Darker:
+    """A view that takes ``much`` from each number."""
+
+    def __init__(self, much):
+        self.name, self.much, self.seen = f"darker by {much}", much, []
+
+    def __call__(self, images, picture_id):
+        self.seen += picture_id
+        return np.maximum(np.float32(images) - self.much, 0)
+
+
+VIEWS = (None, Darker(30), Darker(60))
+
+
+def seen_as(frozen, sources, view):
+    pixels = np.stack([images.load(source, SIZE) for source in sources])
+    return frozen.predict(pixels if view is None else view(pixels, []), verbose=0)
+
+
+def test_views_follow_each_other_and_are_stored_apart(store, frozen, records):
+    sources = records.source[:5]
+    found = store.features(frozen, sources, VIEWS)
+    assert counts(found) == (15, 0)
+    assert found.shape == (15, 8, 8, 8)
+    assert found.picture_id[:5] == found.picture_id[5:10] == found.picture_id[10:]
+    assert_near(found[np.arange(15)], np.concatenate([seen_as(frozen, sources, view) for view in VIEWS]))
+    names = [name for name, _ in store.entries()]
+    assert sorted(names)[0] == fingerprint(frozen)
+    assert len(set(names)) == 3
+    assert all(name.startswith(fingerprint(frozen)) for name in names)
+    for order in (VIEWS, VIEWS[::-1]):
+        again = store.features(frozen, sources, order)
+        assert counts(again) == (0, 15)
+        np.testing.assert_array_equal(again[np.arange(5)], found[np.arange(5) + 5 * VIEWS.index(order[0])])
+    assert counts(store.features(frozen, sources)) == (0, 5)
+
+
+def test_a_view_gets_the_picture_ids_and_only_of_what_is_missing(store, frozen, records):
+    view = Darker(10)
+    found = store.features(frozen, records.source[:3], [view])
+    assert tuple(view.seen) == found.picture_id
+    more = store.features(frozen, records.source[:5], [view])
+    assert tuple(view.seen) == more.picture_id
+    assert counts(more) == (2, 3)
+
+
+def test_features_are_joined_in_order(store, frozen, records):
+    first, second = (store.features(frozen, records.source[rows]) for rows in (slice(4), slice(7, 9)))
+    both = type(first).concatenate([first, second, first.part(np.array([2]))])
+    assert len(both) == 7
+    assert both.picture_id == (*first.picture_id, *second.picture_id, first.picture_id[2])
+    assert counts(both) == (4 + 2 + 4, 0)
+    assert both.seconds == pytest.approx(2 * first.seconds + second.seconds)
+    wanted = [first[np.arange(4)], second[np.arange(2)], first[np.array([2])]]
+    np.testing.assert_array_equal(both[np.arange(7)], np.concatenate(wanted))
+
+
+def test_all_views_count_before_anything_is_computed(tmp_path, frozen, caplog):
+    caplog.set_level(logging.INFO, "lesionkit")
+    sources = written(tmp_path / "images", 10)
+    small = FeatureStore(tmp_path / "store", limit=3 * 10 * ROW - 1)
+    with pytest.raises(StorageError, match=r"30 views \(3 of 10 pictures\) take .* GB.*LESIONKIT_CACHE_LIMIT"):
+        small.features(frozen, sources, VIEWS)
+    assert shards(small) == []
+    exact = FeatureStore(tmp_path / "store", limit=3 * 10 * ROW)
+    exact.features(frozen, sources[:4])
+    caplog.clear()
+    exact.features(frozen, sources, VIEWS)
+    assert "features: 26 of 30 views (3 of 10 pictures) to extract, 0 MB" in caplog.text
+    assert "features: 4 views found in the store, 26 extracted in" in caplog.text
+
+
+@pytest.mark.parametrize("known", range(3))
+def test_room_for_views_is_made_of_others_alone(tmp_path, frozen, known):
+    """With a limit that just fits, whichever view was stored first, and however long ago."""
+    head = 200  # bytes before the rows of a file, of which there are six at most
+    store = FeatureStore(tmp_path / "store", limit=3 * 10 * ROW + 6 * head)
+    ours, others = (written(tmp_path / "images", 10, seed=seed) for seed in range(2))
+    store.features(frozen, ours, [VIEWS[known]])
+    store.features(frozen, others, VIEWS[:2])
+    for number, path in enumerate(sorted(shards(store), key=lambda path: path.stat().st_mtime_ns)):
+        os.utime(path, (1000 + number, 1000 + number))  # ours are the oldest
+    assert counts(store.features(frozen, ours, VIEWS)) == (20, 10)
+    assert counts(store.features(frozen, ours, VIEWS)) == (0, 30)
+    assert size(store) <= store.limit
+
+
+# Interrupted
+
+
+def test_what_took_long_is_written_before_a_shard_is_full(store, frozen, tmp_path, monkeypatch):
+    assert 0 < features.SHARD_SECONDS < 60
+    monkeypatch.setattr(features, "SHARD_SECONDS", 0)
+    sources = written(tmp_path / "images", 2 * BATCH_SIZE + 6)
+    store.features(frozen, sources)
+    assert sorted(len(np.load(path)) for path in shards(store)) == [6, BATCH_SIZE, BATCH_SIZE]
+    again = store.features(frozen, sources)
+    assert counts(again) == (0, len(sources))
+    assert_near(again[np.arange(len(sources))], expected(frozen, sources))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_what_was_computed_before_an_interruption_is_kept(store, frozen, tmp_path, monkeypatch, error):
+    sources = written(tmp_path / "images", 3 * BATCH_SIZE)
+    view = Darker(5)
+
+    def interrupted(pixels, picture_id):
+        if len(view.seen) == 2 * BATCH_SIZE:
+            raise error
+        return view(pixels, picture_id)
+
+    interrupted.name = view.name
+    with pytest.raises(error):
+        store.features(frozen, sources, [None, interrupted])
+    found = store.features(frozen, sources, [None, view])
+    assert counts(found) == (BATCH_SIZE, 5 * BATCH_SIZE)
+    rows = np.arange(len(sources))
+    assert_near(found[rows + len(sources)], seen_as(frozen, sources, Darker(5)))

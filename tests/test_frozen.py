@@ -24,30 +24,8 @@ from lesionkit.trainers import Frozen
 
 SIZE = (16, 16)
 SHORT = Frozen(epochs=3, batch_size=5, learning_rate=0.01)
-NAMES = {"accuracy", "loss", "val_accuracy", "val_loss"}
-
-
-@pytest.fixture
-def store(tmp_path):
-    return FeatureStore(tmp_path / "store")
-
-
-@pytest.fixture
-def train(records):
-    return records.where(split="train")
-
-
-@pytest.fixture
-def held_out(records):
-    return records.where(split="test")
-
-
-@pytest.fixture
-def build(tiny, records):
-    def built(**options):
-        return build_classifier(records.class_names, **{"image_size": SIZE, "backbone": tiny, **options})
-
-    return built
+NAMES = {"accuracy", "balanced_accuracy", "loss"}
+NAMES |= {f"val_{name}" for name in NAMES}
 
 
 def weights(part):
@@ -225,7 +203,7 @@ def test_callbacks_are_called_and_can_stop_the_run(build, train, store):
 @pytest.mark.parametrize("none", [None, "empty"])
 def test_without_validation_images_nothing_is_watched(build, train, held_out, store, none):
     run = SHORT.fit(build(), train, held_out[:0] if none else None, store=store)
-    assert run.history.keys() == {"accuracy", "loss"}
+    assert run.history.keys() == {"accuracy", "balanced_accuracy", "loss"}
     assert run.epochs == 3
     assert run.recipe.validation == 0.0
 

@@ -7,14 +7,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lesionkit import backbones, checks, datasets, heads, pipeline, preprocessors, reports, taxonomy, trainers
+    from lesionkit import (
+        augmenters,
+        backbones,
+        checks,
+        datasets,
+        heads,
+        pipeline,
+        preprocessors,
+        reports,
+        taxonomy,
+        trainers,
+    )
     from lesionkit.assembly import build_classifier
     from lesionkit.audits import Audit, audit
+    from lesionkit.averaging import average
     from lesionkit.bundle import Bundle, Prediction, load, save
-    from lesionkit.errors import LesionkitError, UnreadableImagesError, WeightsUnavailableError
+    from lesionkit.determinism import deterministic
+    from lesionkit.errors import DivergedError, LesionkitError, UnreadableImagesError, WeightsUnavailableError
     from lesionkit.evaluation import Evaluation, evaluate
     from lesionkit.features import FeatureStore
     from lesionkit.patches import apply_patch
+    from lesionkit.rates import find_learning_rate
     from lesionkit.recipe import Part, Recipe, documented_baseline
     from lesionkit.records import Records
     from lesionkit.run import TrainingRun
@@ -26,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Audit": "audits",
     "Bundle": "bundle",
+    "DivergedError": "errors",
     "Evaluation": "evaluation",
     "FeatureStore": "features",
     "LesionkitError": "errors",
@@ -38,9 +53,12 @@ _HOMES = {
     "WeightsUnavailableError": "errors",
     "apply_patch": "patches",
     "audit": "audits",
+    "average": "averaging",
     "build_classifier": "assembly",
+    "deterministic": "determinism",
     "documented_baseline": "recipe",
     "evaluate": "evaluation",
+    "find_learning_rate": "rates",
     "folds": "splits",
     "inspect": "survey",
     "load": "bundle",
@@ -49,11 +67,23 @@ _HOMES = {
     "split": "splits",
     "suggest_patch": "suggestions",
 }
-_MODULES = ("backbones", "checks", "datasets", "heads", "pipeline", "preprocessors", "reports", "taxonomy", "trainers")
+_MODULES = (
+    "augmenters",
+    "backbones",
+    "checks",
+    "datasets",
+    "heads",
+    "pipeline",
+    "preprocessors",
+    "reports",
+    "taxonomy",
+    "trainers",
+)
 
 __all__ = [
     "Audit",
     "Bundle",
+    "DivergedError",
     "Evaluation",
     "FeatureStore",
     "LesionkitError",
@@ -66,12 +96,16 @@ __all__ = [
     "WeightsUnavailableError",
     "apply_patch",
     "audit",
+    "augmenters",
+    "average",
     "backbones",
     "build_classifier",
     "checks",
     "datasets",
+    "deterministic",
     "documented_baseline",
     "evaluate",
+    "find_learning_rate",
     "folds",
     "heads",
     "inspect",

@@ -5,15 +5,16 @@ import math
 import random
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import keras
 
 from lesionkit import backbones, heads, preprocessors
-from lesionkit.backbones import Backbone
+from lesionkit.backbones import Backbone, Stage
 from lesionkit.errors import OptionError
 from lesionkit.options import called, checked_image_size, checked_seed
+from lesionkit.preprocessors.chaining import following
 from lesionkit.recipe import Part, Recipe
 from lesionkit.records import checked_class_names
 
@@ -30,10 +31,11 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class Origin:
-    """What a classifier was built from: its classes in order, and the recipe as far as the model goes."""
+    """What a classifier was built from: its classes in order; the recipe, as far as the model goes; the stages."""
 
     class_names: tuple[str, ...]
-    recipe: Recipe
+    recipe: Recipe | None
+    stages: tuple[Stage, ...] = field(default=(), compare=False)
 
 
 _origins: "weakref.WeakKeyDictionary[keras.Model, Origin]" = weakref.WeakKeyDictionary()
@@ -77,8 +79,7 @@ def build_classifier(
     if min(size) < body.min_size:
         raise OptionError(f"{body.name} reads images of at least {body.min_size} pixels a side. Received: {size}")
     with _seeded(seed):
-        before = _member(preprocessors, preprocessor, {"of": body.native} if _is_native(preprocessor) else {})
-        scaled = before(size)
+        scaled = _member(preprocessors, _with_native(preprocessor, body.native))(size)
         features = called(body.build, body.name, (*size, 3), **body_part.options)
         classify = _member(heads, head)(features.output.shape[1:], len(names))
         image = keras.Input((*size, 3), name="image", dtype="float32")
@@ -88,7 +89,7 @@ def build_classifier(
         )
         model = keras.Model(image, classify(features(scaled(image))), name="classifier")
     recipe = Recipe(Part.of(preprocessor), body_part, Part.of(head), size, seed=seed)
-    remember(model, Origin(names, recipe))
+    remember(model, Origin(names, recipe, body.stages))
     return model
 
 
@@ -115,6 +116,46 @@ def frozen_part(model: keras.Model) -> keras.Model:
     return keras.Model(image, backbone(preprocessor(image), training=False), name="frozen")
 
 
+def stages(model: keras.Model) -> tuple[Stage, ...]:
+    """Returns the stages of the classifier's backbone.
+
+    Raises:
+        OptionError: it is not known what backbone that is.
+        UnknownNameError: the backbone it was saved with is not registered here.
+    """
+    built = origin(model)
+    if built is not None and built.stages:
+        return built.stages
+    if built is None or built.recipe is None:
+        raise OptionError("The backbone's stages are not known: the model was not made by build_classifier or load.")
+    found: tuple[Stage, ...] = backbones.get(built.recipe.backbone.name).stages
+    return found
+
+
+def cut(model: keras.Model, name: str) -> tuple[keras.Model | None, keras.Model]:
+    """Returns the classifier's frozen part and backbone cut where a stage starts: (below, above), layers shared.
+
+    ``below`` takes (B, height, width, 3) RGB in [0, 255] to the tensor that passes into the stage called ``name``,
+    and ``above`` that tensor to the feature map. From the first stage on nothing is below but the preprocessor: None,
+    and ``above`` starts at the image.
+
+    Raises:
+        OptionError: there is no such stage.
+    """
+    preprocessor, backbone, _ = parts(model)
+    known = {stage.name: stage for stage in stages(model)}
+    if name not in known:
+        raise OptionError(f"The stages of the backbone are {', '.join(known)}. Received: {name!r}")
+    stage = known[name]
+    if stage.after is None and stage.before is None:
+        return None, frozen_part(model)
+    place = backbone.get_layer(stage.after).output if stage.after else backbone.get_layer(stage.before).input
+    image = keras.Input(model.input.shape[1:], name="image", dtype="float32")
+    lower = keras.Model(backbone.input, place, name="lower")
+    below = keras.Model(image, lower(preprocessor(image), training=False), name="below")
+    return below, keras.Model(place, backbone.output, name="above")
+
+
 def learning_part(head: keras.Model) -> "tuple[keras.Model | None, keras.Model]":
     """Returns the head cut before its first layer that learns or draws at random: (what is fixed, what learns).
 
@@ -139,14 +180,21 @@ def remember(model: keras.Model, built_from: Origin) -> None:
     _origins[model] = built_from
 
 
-def _is_native(preprocessor: Chosen) -> bool:
-    """Whether the preprocessor is the one that belongs to the backbone, whatever that is."""
-    return not callable(preprocessor) and Part.of(preprocessor) == Part("native")
+def _with_native(preprocessor: Chosen, native: Part) -> Chosen:
+    """Returns the preprocessor, with the backbone's own in place of "native" in it or behind its option ``then``."""
+    if callable(preprocessor):
+        return preprocessor
+    part = Part.of(preprocessor)
+    if part == Part("native"):
+        return native
+    if "then" not in part.options:
+        return part
+    return part.with_options(then=Part.of(_with_native(following(part.options["then"]), native)).to_dict())
 
 
-def _member(family: Any, chosen: Chosen, more: dict[str, Any] | None = None) -> Callable[..., keras.Model]:
+def _member(family: Any, chosen: Chosen) -> Callable[..., keras.Model]:
     factory = chosen if callable(chosen) else family.get(Part.of(chosen).name)
-    options = {**(more or {}), **({} if callable(chosen) else Part.of(chosen).options)}
+    options = {} if callable(chosen) else Part.of(chosen).options
 
     return lambda *shape: called(factory, Part.of(chosen).name, *shape, **options)
 

@@ -1,9 +1,7 @@
 """An audit as files: for programs, for people, a patch to edit, and a sheet of the pairs to look at."""
 
-import html
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +11,8 @@ from matplotlib.figure import Figure
 
 from lesionkit.audits import Audit
 from lesionkit.environment import environment
-from lesionkit.files import as_text, whole_file
+from lesionkit.files import whole_file
+from lesionkit.markup import plain
 from lesionkit.patches import ACTIONS, Change, relative_paths, write_patch
 from lesionkit.suggestions import suggest_patch
 
@@ -62,10 +61,10 @@ def _actions(changes: Sequence[Change]) -> dict[str, int]:
 
 
 def _text(audit: Audit, changes: Sequence[Change], policy: str) -> str:
-    lines = [f"# Audit of {_plain(audit.records.name)}", "", "```text", repr(audit.records), "```", ""]
+    lines = [f"# Audit of {plain(audit.records.name)}", "", "```text", repr(audit.records), "```", ""]
     for name, findings in audit.findings.items():
-        lines += [f"## {_plain(name)}", "", _plain(findings.summary), ""]
-        lines += [f"- {_plain(item.message)}" for item in findings.found[:_IN_TEXT]]
+        lines += [f"## {plain(name)}", "", plain(findings.summary), ""]
+        lines += [f"- {plain(item.message)}" for item in findings.found[:_IN_TEXT]]
         if len(findings) > _IN_TEXT:
             lines.append(f"- and {len(findings) - _IN_TEXT} more, all of them in audit.json")
         lines.append("")
@@ -76,10 +75,6 @@ def _text(audit: Audit, changes: Sequence[Change], policy: str) -> str:
         "--patch`.\n"
     )
     return "\n".join(lines)
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", html.escape(as_text(text), quote=False))
 
 
 def _pairs(audit: Audit) -> Iterator[tuple[int, int, str]]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from lesionkit import images, scores
 from lesionkit.assembly import Origin, origin, remember
+from lesionkit.augmentation import View, views_of
 from lesionkit.environment import environment
 from lesionkit.errors import BundleError, DataError
 from lesionkit.evaluation import Evaluation, predict
@@ -69,22 +70,26 @@ class Bundle:
         height, width = self.model.input.shape[1:3]
         return height, width
 
-    def predict(self, inputs: Any, *, batch_size: int = 32) -> list[Prediction]:
+    def predict(
+        self, inputs: Any, *, batch_size: int = 32, views: str | Sequence[View | None] | None = None
+    ) -> list[Prediction]:
         """Returns a :class:`Prediction` for each image, in order.
 
         Args:
             inputs: a file, a folder (all but hidden files below it, sorted by name), an array (h, w, 3) or (n, h, w, 3)
                 of RGB in [0, 255], a ``PIL.Image.Image``, or a list of any of these.
             batch_size: images at once.
+            views: test-time augmentation: the probabilities are the mean over these views of each image, such as
+                ``"symmetries"``; see :func:`~lesionkit.evaluate`.
 
         Raises:
             UnreadableImagesError: files that cannot be read.
             DataError: there is no such file or folder, or no image in it.
-            OptionError: an array of another shape or range.
+            OptionError: an array of another shape or range, or ``views`` that are none.
         """
         answers: list[Prediction] = []
         for sources, pixels in self._pixels(inputs):
-            probabilities = predict(self.model, pixels, batch_size)
+            probabilities = predict(self.model, pixels, batch_size, views_of(views, self.image_size))
             answers += map(self._prediction, sources, probabilities)
         return answers
 
@@ -177,8 +182,7 @@ def load(folder: str | os.PathLike[str]) -> Bundle:
         raise BundleError(f"{as_text(path / 'card.json')}: {error}") from error
     if len(names) != model.output.shape[-1]:
         raise BundleError(f"{as_text(path)}: {len(names)} class names for a model of {model.output.shape[-1]} classes.")
-    if card.get("recipe"):
-        remember(model, Origin(names, Recipe.from_dict(card["recipe"])))
+    remember(model, Origin(names, Recipe.from_dict(card["recipe"]) if card.get("recipe") else None))
     return Bundle(model, names, card)
 
 
@@ -217,6 +221,8 @@ def _card(
 ) -> dict[str, Any]:
     run = evaluation.run if evaluation else None
     recipe = (run.recipe if run else None) or (built.recipe if built else None)
+    if built is not None and built.recipe is None:  # such as an average: the run is that of one member
+        recipe = None
     return {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
@@ -229,6 +235,7 @@ def _card(
         "test": {"n": len(evaluation), "accuracy": evaluation.accuracy, "loss": evaluation.loss}
         if evaluation
         else None,
+        "views": evaluation.views if evaluation else None,
         "scores": scores.to_dict(evaluation.scores, evaluation.relation) if evaluation else None,
     }
 

@@ -60,5 +60,9 @@ class StorageError(LesionkitError, OSError):
     """A file or folder cannot be written: no permission, no space, or in the way of other files."""
 
 
+class DivergedError(LesionkitError, ArithmeticError):
+    """Training has come to a loss that is no number. The model holds the weights of the last finished epoch."""
+
+
 class BundleError(LesionkitError, ValueError):
     """A saved folder is not a lesionkit bundle, or a newer lesionkit wrote it."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from lesionkit import images, metrics, scores
 from lesionkit.assembly import frozen_part, origin, parts
+from lesionkit.augmentation import View, Viewed, views_of
 from lesionkit.checks.shortcuts import shortcut_probabilities
 from lesionkit.errors import DataError, ImageError, OptionError, UnreadableImagesError
 from lesionkit.features import FeatureStore
@@ -23,7 +24,7 @@ from lesionkit.pipeline import Pixels
 from lesionkit.records import Records, as_column
 from lesionkit.run import DataSummary, Relation, TrainingRun, relate, unrelated
 from lesionkit.scores import Gain, Score
-from lesionkit.survey import survey
+from lesionkit.survey import inspect, survey
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,7 @@ class Evaluation:
         substitutions: what stands in for what was asked for, in words for the top of every report.
         relation: what ties the images to those in training, and which belong together.
         shortcut: (n, C) probabilities of a model that sees no lesion, for the same images.
+        views: how many views of each image the probabilities are the mean of.
         patch: the label patch that was applied to the training images, as what JSON can hold: ``file``, ``sha256``
             and counts.
     """
@@ -58,6 +60,7 @@ class Evaluation:
     relation: Relation = field(default=None, repr=False)  # type: ignore[assignment]
     shortcut: npt.NDArray[np.float64] | None = field(default=None, repr=False)
     patch: Mapping[str, Any] | None = field(default=None, repr=False)
+    views: int = 1
 
     def __post_init__(self) -> None:
         """Makes arrays of the labels and probabilities.
@@ -125,8 +128,9 @@ class Evaluation:
         return scores.gain(self.labels, self.probabilities, self.shortcut, self.class_names, self.relation.group)
 
     def __str__(self) -> str:
+        shown = f", each in {self.views} views" if self.views > 1 else ""
         return (
-            f"{len(self)} images: accuracy {self.accuracy:.2%}, balanced accuracy {self.balanced_accuracy:.2%}, "
+            f"{len(self)} images{shown}: accuracy {self.accuracy:.2%}, balanced accuracy {self.balanced_accuracy:.2%}, "
             f"loss {self.loss:.4f}\n{scores.in_words(self.scores, self.relation, self.gain)}"
         )
 
@@ -141,6 +145,7 @@ def evaluate(
     class_mapping: Mapping[str, str | None] | None = None,
     store: FeatureStore | bool = False,
     batch_size: int = 32,
+    views: str | Sequence[View | None] | None = None,
 ) -> Evaluation:
     """Returns what ``model`` answers for labelled images.
 
@@ -156,10 +161,15 @@ def evaluate(
             class out.
         store: where to look for the frozen part's features and to put them (see ``Frozen.fit``); only Records.
         batch_size: images at once.
+        views: test-time augmentation: the probabilities are the mean over these views of each image.
+            ``"symmetries"``: its eight exact turns and mirror images (four where it is not square); or a sequence of
+            views, such as ``[None, Augmentation(layer, seed).view(1), ...]``; None: the image itself. What a random
+            view makes of an image depends on the bytes of its file, where ``data`` are Records, else on its pixels.
 
     Raises:
         DataError: no images, images without a label, or a class that the model does not know.
         UnreadableImagesError: images that cannot be read, all of them named.
+        OptionError: ``views`` are none, or there is a store and no frozen part, as in an average.
     """
     started = time.perf_counter()
     built = origin(model)
@@ -169,6 +179,7 @@ def evaluate(
         raise DataError(f"The model tells {model.output.shape[-1]} classes apart. Received: {', '.join(names)}")
     if class_mapping and not isinstance(data, Records):
         raise OptionError("class_mapping is for Records; give arrays and datasets the model's own labels.")
+    seen_as = views_of(views, model.input.shape[1:3])
     features_s = 0.0
     source: Sequence[str] = ()
     image_id: Sequence[str] = ()
@@ -177,12 +188,16 @@ def evaluate(
         data, labels = _mapped(data, names, class_mapping or {})
         source, image_id = data.source, data.image_id
         if store is False:
-            probabilities = predict(model, Pixels(source, model.input.shape[1:3]), batch_size)
+            data = data if seen_as == (None,) else inspect(data)
+            ids = data.picture_id.tolist()
+            probabilities = predict(model, Pixels(source, model.input.shape[1:3]), batch_size, seen_as, ids)
         else:
-            found = (FeatureStore() if store is True else store).features(frozen_part(model), source)
+            frozen, head = _cut(model)
+            found = (FeatureStore() if store is True else store).features(frozen, source, seen_as)
             features_s = found.seconds
-            probabilities = predict(parts(model).head, found, batch_size)
-            data = dataclasses.replace(data, picture_id=as_column(found.picture_id))
+            answers = predict(head, found, batch_size)
+            probabilities = answers.reshape(len(seen_as), len(data), -1).mean(axis=0)
+            data = dataclasses.replace(data, picture_id=as_column(found.picture_id[: len(data)]))
         summary, relation = DataSummary.of(data), relate(data, run.seen if run else None)
         if train is not None:
             seen = _mapped(train, names, {})[0]
@@ -192,9 +207,9 @@ def evaluate(
             raise DataError("Scores need labelled images. Received: no images.")
         pixels = np.stack([images.from_array(image, model.input.shape[1:3]) for image in data[0]])
         labels = _places(data[1], names)
-        probabilities = predict(model, pixels, batch_size)
+        probabilities = predict(model, pixels, batch_size, seen_as)
     else:
-        probabilities, labels = _over_dataset(model, data)
+        probabilities, labels = _over_dataset(model, data, seen_as)
     timing = {"features_s": features_s, "fit_s": None, "images_per_s": None} | dict(run.timing if run else {})
     timing["features_s"] = (run.timing["features_s"] or 0.0 if run else 0.0) + features_s
     timing["evaluate_s"] = time.perf_counter() - started - features_s
@@ -210,15 +225,36 @@ def evaluate(
         timing,
         relation=relation,  # type: ignore[arg-type]
         shortcut=shortcut,
+        views=len(seen_as),
     )
 
 
-def predict(model: keras.Model, values: Any, batch_size: int = 32) -> npt.NDArray[np.float64]:
+def predict(
+    model: keras.Model,
+    values: Any,
+    batch_size: int = 32,
+    views: Sequence[View | None] = (None,),
+    picture_id: Sequence[str] | None = None,
+) -> npt.NDArray[np.float64]:
     """Returns (n, C) probabilities of n images or features with ``shape`` and ``[rows]``, n >= 1.
+
+    Args:
+        model: from the values to the probabilities.
+        values: the images or features.
+        batch_size: how many at once.
+        views: of images: the probabilities are the mean over them (as over the ten crops of Krizhevsky et al. 2012,
+            "ImageNet Classification with Deep Convolutional Neural Networks", section 4.1); None: the image itself.
+        picture_id: n ids for the views; None: the pixels stand for themselves.
 
     Raises:
         UnreadableImagesError: images that cannot be read, all of them named.
     """
+    shown = [values if view is None else Viewed(values, view, picture_id) for view in views]
+    mean: npt.NDArray[np.float64] = np.mean([_predict(model, one, batch_size) for one in shown], axis=0)
+    return mean
+
+
+def _predict(model: keras.Model, values: Any, batch_size: int) -> npt.NDArray[np.float64]:
     checked_count(batch_size, "batch_size")
     starts = range(0, values.shape[0], batch_size)
     found: list[npt.NDArray[Any]] = []
@@ -239,6 +275,14 @@ def predict(model: keras.Model, values: Any, batch_size: int = 32) -> npt.NDArra
     if errors:
         raise UnreadableImagesError(errors)
     return np.concatenate(found).astype(np.float64)
+
+
+def _cut(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Returns the frozen part, whose features can be stored, and the head."""
+    try:
+        return frozen_part(model), parts(model).head
+    except OptionError as error:
+        raise OptionError(f"{error}. Evaluate it without a feature store: evaluate(..., store=False).") from error
 
 
 def _mapped(
@@ -279,10 +323,13 @@ def _places(labels: Any, names: tuple[str, ...]) -> npt.NDArray[np.int64]:
     return np.asarray(values.argmax(axis=1) if values.ndim == 2 else values, dtype=np.int64)
 
 
-def _over_dataset(model: keras.Model, data: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+def _over_dataset(
+    model: keras.Model, data: Any, views: Sequence[View | None]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     probabilities, labels = [], []
     for pixels, given in data:
-        probabilities.append(np.asarray(model.predict_on_batch(pixels), dtype=np.float64))
+        images = np.asarray(pixels)
+        probabilities.append(predict(model, images, len(images), views))
         labels.append(_places(given, ()))
     if not labels:
         raise DataError("Scores need labelled images. Received: an empty dataset.")

@@ -2,9 +2,9 @@
 
 A feature map is found by the SHA-256 of the image file's bytes, inside a folder named by the fingerprint of
 everything else that it depends on: the frozen network's layers and weights, the image size, the decoder, the
-way it is computed, and the versions of what computes it. A changed file or weight is another key, so it is
-missed and never mistaken. The files are only ever written whole, so processes can share a store; the worst
-that two of them do is compute the same image twice.
+way it is computed, the versions of what computes it, and the view of the image where it is not the image
+itself. A changed file or weight is another key, so it is missed and never mistaken. The files are only ever
+written whole, so processes can share a store; the worst that two of them do is compute the same image twice.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_LIMIT = 20 * 10**9
 SHARD_BYTES = 128 * 10**6
+
+#: Seconds after which what was computed is written, though it fills no shard: a killed process loses no more.
+SHARD_SECONDS = 30
 
 #: Images that are decoded before the frozen network is asked.
 BATCH_SIZE = 32
@@ -78,6 +81,23 @@ class Features:
         """32-bit floats."""
         return np.dtype(np.float32)
 
+    @classmethod
+    def concatenate(cls, several: "Sequence[Features]") -> "Features":
+        """Returns the features of one or more of equal shape, one after the other, still on disk."""
+        shards: list[Shard] = []
+        places = []
+        for one in several:
+            places.append(one._places + np.array([len(shards), 0]))  # noqa: SLF001
+            shards += one._shards  # noqa: SLF001
+        return cls(
+            tuple(picture for one in several for picture in one.picture_id),
+            sum(one.extracted for one in several),
+            sum(one.reused for one in several),
+            sum(one.seconds for one in several),
+            tuple(shards),
+            np.concatenate(places),
+        )
+
     def part(self, rows: npt.NDArray[np.int64]) -> "Features":
         """Returns the features of the chosen images alone, still on disk."""
         chosen = tuple(self.picture_id[row] for row in rows)
@@ -110,40 +130,56 @@ class FeatureStore:
         if self.limit is None:
             object.__setattr__(self, "limit", _limit_from_environment())
 
-    def features(self, frozen: Any, sources: Sources) -> Features:
+    def features(self, frozen: Any, sources: Sources, views: Sequence[Any] = (None,)) -> Features:
         """Returns the feature maps of image files, computing those that are not stored.
 
         Args:
             frozen: a built ``keras.Model`` from (B, height, width, 3) RGB in [0, 255] to feature maps.
             sources: the image files, n >= 1.
+            views: what the network sees of each image: a :class:`~lesionkit.augmentation.View`, or None for the image
+                itself. The features of the first view of all images come first, then those of the second.
 
         Raises:
             UnreadableImagesError: it lists all files that cannot be read; what was computed is kept.
             StorageError: the features would exceed the store's limit, or cannot be written.
         """
-        folder = self.folder / fingerprint(frozen)
         keys = _hashes(sources, frozen.input.shape[1:3])
-        shards = _open_shards(folder)
-        stored = _places(shards)
-        missing = {key: row for row, key in enumerate(keys) if key not in stored}
+        name = fingerprint(frozen)
+        folders = [self.folder / (name if view is None else f"{name}-{_short(view.name)}") for view in views]
+        pictures = dict(zip(keys, sources, strict=True))
+        shards = [_open_shards(folder, pictures) for folder in folders]
+        missing = [[key for key in pictures if key not in stored] for stored in map(_places, shards)]
+        extracted = sum(map(len, missing))
         started = time.perf_counter()
-        if missing:
-            self._make_room(len(set(keys)), len(missing), _row_type(frozen).itemsize)
-            written, errors = self._extract(frozen, folder, [sources[row] for row in missing.values()], list(missing))
-            if errors:
-                named = [(source, errors[key]) for source, key in zip(sources, keys, strict=True) if key in errors]
-                raise UnreadableImagesError([ImageError(source, error.reason) for source, error in named])
-            shards += written
-            stored = _places(shards)
+        if extracted:
+            self._make_room(len(pictures), len(views), extracted, _row_type(frozen).itemsize)
+            forward = _forward(name, frozen)
+            for view, folder, opened, wanted in zip(views, folders, shards, missing, strict=True):
+                written, errors = self._extract(frozen, forward, view, folder, {key: pictures[key] for key in wanted})
+                if errors:
+                    named = [(source, errors[key]) for source, key in zip(sources, keys, strict=True) if key in errors]
+                    raise UnreadableImagesError([ImageError(source, error.reason) for source, error in named])
+                opened += written
         seconds = time.perf_counter() - started
-        reused = len(set(keys)) - len(missing)
-        done = f"{len(missing)} extracted in {seconds:.1f} s" if missing else "nothing to extract"
-        logger.info("features: %d pictures found in the store, %s", reused, done)
-        places = np.array([stored[key] for key in keys], dtype=np.int64).reshape(-1, 2)
-        return Features(tuple(key.decode() for key in keys), len(missing), reused, seconds, tuple(shards), places)
+        reused = len(views) * len(pictures) - extracted
+        done = f"{extracted} extracted in {seconds:.1f} s" if extracted else "nothing to extract"
+        noun = "pictures" if len(views) == 1 else "views"
+        logger.info("features: %d %s found in the store, %s", reused, noun, done)
+        known = tuple(key.decode() for key in keys)
+        found = []
+        for opened in shards:
+            stored = _places(opened)
+            places = np.array([stored[key] for key in keys], dtype=np.int64).reshape(-1, 2)
+            found.append(Features(known, 0, 0, 0.0, tuple(opened), places))
+        return dataclasses.replace(
+            Features.concatenate(found), extracted=extracted, reused=reused, seconds=seconds if extracted else 0.0
+        )
 
     def entries(self) -> list[tuple[str, int]]:
-        """Returns (fingerprint of the frozen part, bytes) of all that is stored, least recently used first."""
+        """Returns (fingerprint of the frozen part, bytes) of all that is stored, least recently used first.
+
+        Of a view, 16 digits of its name's SHA-256 follow the fingerprint.
+        """
         sizes: dict[str, int] = {}
         for path, stat in self._files():
             sizes[path.parent.name] = sizes.get(path.parent.name, 0) + stat.st_size
@@ -154,36 +190,50 @@ class FeatureStore:
         return self._evict(0)
 
     def _extract(
-        self, frozen: Any, folder: Path, sources: list[str], keys: list[bytes]
+        self,
+        frozen: Any,
+        forward: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
+        view: Any,
+        folder: Path,
+        pictures: dict[bytes, str],
     ) -> tuple[list[Shard], dict[bytes, ImageError]]:
-        kind = _row_type(frozen)
+        """Returns the shards written for the pictures, key -> file, and the error of each that cannot be read."""
+        sources, kind = list(pictures.values()), _row_type(frozen)
         rows = min(max(SHARD_BYTES // kind.itemsize // BATCH_SIZE, 1), -(-len(sources) // BATCH_SIZE)) * BATCH_SIZE
         shard, filled, written = np.empty(rows, dtype=kind), 0, []
-        forward = _forward(folder.name, frozen)
         errors: dict[bytes, ImageError] = {}
-        with track(decode_each(sources, frozen.input.shape[1:3]), total=len(sources), label="features") as decoded:
-            for batch in _batches(zip(decoded, sources, keys, strict=True), BATCH_SIZE):
-                errors |= {item[2]: error for item in batch if (error := _error(*item))}
-                if errors:  # the rest is only read, to name every file that cannot be
-                    continue
-                end = filled + len(batch)
-                shard["picture_id"][filled:end] = [key for _, _, key in batch]
-                shard["features"][filled:end] = forward(np.stack([one.pixels for one, _, _ in batch]))
-                filled = end % rows
-                if not filled:
-                    written.append(_write_shard(folder, shard[:end]))
-        if filled:
-            written.append(_write_shard(folder, shard[:filled]))
+        last = time.monotonic()
+        try:
+            with track(decode_each(sources, frozen.input.shape[1:3]), total=len(sources), label="features") as decoded:
+                for batch in _batches(zip(decoded, sources, pictures, strict=True), BATCH_SIZE):
+                    errors |= {item[2]: error for item in batch if (error := _error(*item))}
+                    if errors:  # the rest is only read, to name every file that cannot be
+                        continue
+                    pixels, keys = np.stack([one.pixels for one, _, _ in batch]), [key for _, _, key in batch]
+                    if view is not None:
+                        pixels = view(pixels, [key.decode() for key in keys])
+                    end = filled + len(batch)
+                    shard["features"][filled:end] = forward(pixels)
+                    shard["picture_id"][filled:end] = keys
+                    filled = end
+                    if filled == rows or time.monotonic() - last > SHARD_SECONDS:
+                        written.append(_write_shard(folder, shard[:filled]))
+                        filled, last = 0, time.monotonic()
+        finally:  # also what was computed before an interruption
+            if filled:
+                written.append(_write_shard(folder, shard[:filled]))
         return written, errors
 
-    def _make_room(self, pictures: int, missing: int, row_bytes: int) -> None:
-        needed = pictures * row_bytes
-        logger.info("features: %d of %d pictures to extract, %.0f MB", missing, pictures, missing * row_bytes / 1e6)
+    def _make_room(self, pictures: int, views: int, missing: int, row_bytes: int) -> None:
+        needed = pictures * views * row_bytes
+        asked = "pictures" if views == 1 else f"views ({views} of {pictures} pictures)"
+        megabytes = missing * row_bytes / 1e6
+        logger.info("features: %d of %d %s to extract, %.0f MB", missing, pictures * views, asked, megabytes)
         if needed > self.limit:
             raise StorageError(
-                f"The features of {pictures} pictures take {needed / 1e9:.2f} GB; the store in "
+                f"The features of {pictures * views} {asked} take {needed / 1e9:.2f} GB; the store in "
                 f"{as_text(self.folder)} may hold {self.limit / 1e9:.2f} GB. Raise LESIONKIT_CACHE_LIMIT (bytes), "
-                "give a larger FeatureStore(limit=...), or train without a store: fit(..., store=False)."
+                "give a larger FeatureStore(limit=...), or go without a store: fit(..., store=False)."
             )
         self._evict(self.limit - missing * row_bytes)
 
@@ -230,6 +280,10 @@ def _limit_from_environment() -> int:
     return int(text)
 
 
+def _short(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
 def _row_type(frozen: Any) -> np.dtype[Any]:
     return np.dtype([("picture_id", "S64"), ("features", "<f4", frozen.output.shape[1:])])
 
@@ -271,12 +325,14 @@ def _write_shard(folder: Path, rows: Shard) -> Shard:
     return shard
 
 
-def _open_shards(folder: Path) -> list[Shard]:
+def _open_shards(folder: Path, wanted: Mapping[bytes, str]) -> list[Shard]:
+    """Returns all shards of a folder; those that hold a wanted picture are now the most recently used."""
     shards = []
     for path in sorted(folder.glob("[!.]*.npy")):  # a leading dot: another process still writes it
         try:
             shards.append(np.load(path, mmap_mode="r"))
-            os.utime(path)
+            if not wanted.keys().isdisjoint(shards[-1]["picture_id"]):
+                os.utime(path)
         except FileNotFoundError:  # another process gave it up just now
             continue
         except (ValueError, EOFError) as error:

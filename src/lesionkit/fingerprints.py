@@ -20,7 +20,7 @@ def fingerprint(frozen: Any) -> str:
     way it is computed, and the versions of Keras and TensorFlow; not for the names of the layers.
     """
     versions = [f"{name} {version(name)}" for name in ("keras", "tensorflow")]
-    config = _anonymous(json.loads(json.dumps(frozen.get_config(), default=str)))
+    config = anonymous(json.loads(json.dumps(frozen.get_config(), default=str)))
     told = json.dumps([config, images.DECODER, ENGINE, versions], sort_keys=True)
     digest = hashlib.sha256(told.encode())
     for weight in frozen.weights:
@@ -30,7 +30,7 @@ def fingerprint(frozen: Any) -> str:
     return digest.hexdigest()[:32]
 
 
-def _anonymous(config: Any) -> Any:
+def anonymous(config: Any) -> Any:
     """Returns a model's configuration with the name of each layer replaced by its place.
 
     Keras numbers the layers that nobody named over the whole session, so the same network built twice has

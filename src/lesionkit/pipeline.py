@@ -94,10 +94,11 @@ def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callab
     """Returns a ``tf.data.Dataset`` of (``values[batch]``, ``labels[batch]``), the last batch as large as what is left.
 
     Args:
-        values: n images or features: an array, or what has ``shape``, ``dtype`` and ``[rows]`` as :class:`Pixels`.
+        values: images or features, n or several times n of them: an array, or what has ``shape``, ``dtype`` and
+            ``[rows]`` as :class:`Pixels`. Those from n on are further views of the same n images, in the same order.
         labels: (n, ...) what goes with them.
         batch_size: images a batch.
-        rows: called at the start of each pass; returns the n places in the order of that pass.
+        rows: called at the start of each pass; returns n places among the values in the order of that pass.
     """
     import tensorflow as tf
 
@@ -107,7 +108,7 @@ def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callab
         places = rows()
         for start in range(0, len(places), batch_size):
             batch = places[start : start + batch_size]
-            yield values[batch], labels[batch]
+            yield values[batch], labels[batch % len(labels)]
 
     if isinstance(values, np.ndarray):  # in memory already: Python is asked for the order only, once a pass
         tensors = tf.constant(values), tf.constant(labels)
@@ -115,7 +116,7 @@ def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callab
             lambda: iter([rows()]), output_signature=tf.TensorSpec((None,), tf.int64)
         )
         places = places.flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
-        data = places.map(lambda batch: tuple(tf.gather(tensor, batch) for tensor in tensors))
+        data = places.map(lambda batch: (tf.gather(tensors[0], batch), tf.gather(tensors[1], batch % len(labels))))
     else:
         signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (values, labels))
         data = tf.data.Dataset.from_generator(one_pass, output_signature=signature)

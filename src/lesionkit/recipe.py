@@ -195,6 +195,8 @@ def _plain(value: Any, where: str) -> Any:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
+    if isinstance(value, Part):
+        return _plain(value.to_dict(), where)
     if isinstance(value, list | tuple):
         return tuple(_plain(item, where) for item in value)
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):

@@ -89,13 +89,15 @@ class TrainingRun:
 
     Attributes:
         recipe: what was asked for, as far as the model and the trainer know it; None for a model built elsewhere.
-        history: ``accuracy``, ``loss`` and, with validation images, ``val_accuracy`` and ``val_loss``; one value for
-            each epoch.
+        history: ``accuracy``, ``balanced_accuracy``, ``loss`` and, with validation images, the same with ``val_``; one
+            value for each epoch. A loss is what training made least: with its label smoothing, weights and so on.
         data: the training and validation images.
         timing: seconds, ``features_s`` for the frozen part and ``fit_s`` for the rest, and ``images_per_s`` of the
             frozen part (None where nothing was extracted).
         features: pictures ``extracted`` now and ``reused`` from the store; empty where no store was used.
         seen: the identities of the training and validation images; None where they did not all come as records.
+        phases: name of each phase -> its epochs, in the order of the history.
+        model: the classifier that was fitted.
     """
 
     recipe: Recipe | None
@@ -104,6 +106,24 @@ class TrainingRun:
     timing: Mapping[str, float | None]
     features: Mapping[str, int] = field(default_factory=dict)
     seen: Seen | None = field(default=None, repr=False)
+    phases: Mapping[str, int] = field(default_factory=dict)
+    model: Any = field(default=None, repr=False, compare=False)
+
+    def after(self, first: "TrainingRun") -> "TrainingRun":
+        """Returns this run as what followed ``first``: the epochs of both, and the sums of their times."""
+        extracted = first.features.get("extracted", 0) + self.features.get("extracted", 0)
+        timing = {name: (first.timing[name] or 0.0) + (self.timing[name] or 0.0) for name in ("features_s", "fit_s")}
+        return dataclasses.replace(
+            self,
+            history={
+                name: (*first.history[name], *values) for name, values in self.history.items() if name in first.history
+            },
+            timing={**timing, "images_per_s": extracted / timing["features_s"] if extracted else None},
+            features={
+                name: count + self.features[name] for name, count in first.features.items() if name in self.features
+            },
+            phases={**first.phases, **self.phases},
+        )
 
     @property
     def epochs(self) -> int:

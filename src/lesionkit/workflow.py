@@ -1,24 +1,33 @@
 """The whole job on one screen: a recipe and records to a folder with a model, its figures and its report."""
 
 import dataclasses
+import hashlib
 import logging
 import os
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
 
 from lesionkit import reports, trainers
 from lesionkit.assembly import build_classifier
 from lesionkit.audits import identified
+from lesionkit.augmentation import View, augmenter
 from lesionkit.bundle import save
 from lesionkit.checks.shortcuts import shortcut_probabilities
-from lesionkit.errors import DataError, OptionError
+from lesionkit.errors import DataError
 from lesionkit.evaluation import Evaluation, evaluate
 from lesionkit.features import FeatureStore
-from lesionkit.files import as_text, whole_folder
+from lesionkit.files import as_text, cache_folder, whole_folder
 from lesionkit.options import called
 from lesionkit.patches import apply_patch, described
+from lesionkit.preparation import built
 from lesionkit.recipe import Recipe
 from lesionkit.records import Records
+from lesionkit.run import TrainingRun
 from lesionkit.splits import split
 from lesionkit.survey import readable, survey
 
@@ -38,8 +47,12 @@ def run_recipe(
     patch: str | os.PathLike[str] | None = None,
     store: FeatureStore | bool = True,
     substitutions: Sequence[str] = (),
+    views: str | Sequence[View | None] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Evaluation:
     """Trains and scores what ``recipe`` says and writes model, card, predictions and reports into ``output``.
+
+    Killed or interrupted, the same call goes on from the last finished epoch, and from the features stored so far.
 
     Copies are looked for first, so that no picture is on two sides of the split and the scores can leave out test
     images that are also in training.
@@ -53,33 +66,24 @@ def run_recipe(
         patch: a label patch (see :func:`~lesionkit.apply_patch`) to apply to the training images first.
         store: where the features are kept, see ``Frozen.fit``.
         substitutions: what stands in for what was asked for, in words for the top of every report.
+        views: test-time augmentation, see :func:`~lesionkit.evaluate`.
+        callbacks: Keras's, such as ``CSVLogger``; they see the part of the model that learns.
 
     Raises:
         LesionkitError: whatever cannot work, found before training where it can be; see each part.
     """
     started = time.perf_counter()
-    if recipe.augmenter is not None:
-        raise OptionError(f"No trainer of this version takes an augmenter. Received: {recipe.augmenter}")
+    unfinished = _unfinished(output)
     with whole_folder(output, FILES) as folder:
-        options = {"seed": recipe.seed, **recipe.trainer.options}
-        trainer = called(trainers.get(recipe.trainer.name), recipe.trainer.name, **options)
-        model = build_classifier(
-            records.class_names,
-            image_size=recipe.image_size,
-            preprocessor=recipe.preprocessor,
-            backbone=recipe.backbone,
-            head=recipe.head,
-            seed=recipe.seed,
-        )
+        model = build(recipe, records.class_names)
         patched = records if patch is None else apply_patch(records, patch)
         known, surveyed = readable(patched, survey(patched), on_unreadable=on_unreadable)
         known = identified(known, surveyed)
         train, validation, test = split(known, validation=recipe.validation, seed=recipe.seed)
         if not len(test) or ("test" in records.split and "test" not in known.split):
             raise DataError(f"{as_text(records.name)}: no readable test image is left to score.")
-        run = trainer.fit(model, train, validation, store=store)
-        run = dataclasses.replace(run, recipe=recipe)
-        evaluation = evaluate(model, test, run=run, store=store)
+        run = fit(recipe, model, train, validation, store=store, resume_dir=unfinished, callbacks=callbacks)
+        evaluation = evaluate(model, test, run=run, store=store, views=views)
         seen = Records.concatenate([train, validation])
         place = {source: row for row, source in enumerate(known.source)}
         looks = [surveyed[[place[source] for source in one.source]] for one in (seen, test)]
@@ -93,6 +97,58 @@ def run_recipe(
         save(model, folder, evaluation=evaluation)
         for name, file in REPORTS.items():
             reports.get(name)(evaluation, folder / file)
+    shutil.rmtree(unfinished, ignore_errors=True)
     logger.info("%s", evaluation)
     logger.info("written: %s", as_text(output))
     return evaluation
+
+
+def build(recipe: Recipe, class_names: Sequence[str]) -> keras.Model:
+    """Returns the classifier of a recipe, in the precision that its trainer wants.
+
+    Raises:
+        LesionkitError: see :func:`~lesionkit.build_classifier`; also where the trainer or the augmenter cannot be made.
+    """
+    if recipe.augmenter is not None:
+        augmenter(recipe.augmenter)
+    return built(
+        lambda: build_classifier(
+            class_names,
+            image_size=recipe.image_size,
+            preprocessor=recipe.preprocessor,
+            backbone=recipe.backbone,
+            head=recipe.head,
+            seed=recipe.seed,
+        ),
+        getattr(_trainer(recipe), "precision", "float32"),
+    )
+
+
+def fit(
+    recipe: Recipe,
+    model: keras.Model,
+    train: Records,
+    validation: Records,
+    *,
+    store: FeatureStore | bool = True,
+    resume_dir: str | os.PathLike[str] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> TrainingRun:
+    """Fits ``model`` in place as the recipe says; see ``Frozen.fit``."""
+    more = {} if recipe.augmenter is None else {"augmenter": recipe.augmenter}
+    ways = {"store": store, "resume_dir": resume_dir, "callbacks": callbacks}
+    run: TrainingRun = _trainer(recipe).fit(model, train, validation, **ways, **more)
+    return dataclasses.replace(run, recipe=recipe)
+
+
+def _trainer(recipe: Recipe) -> Any:
+    name, options = recipe.trainer.name, {"seed": recipe.seed, **recipe.trainer.options}
+    if isinstance(options.get("first"), Mapping):  # the phase before has the recipe's seed too
+        options["first"] = {"seed": recipe.seed, **options["first"]}
+    return called(trainers.get(name), name, **options)
+
+
+def _unfinished(output: str | os.PathLike[str]) -> Path:
+    """Returns the folder for the state of a run that will be written to ``output``."""
+    target = hashlib.sha256(os.fsencode(os.path.realpath(output))).hexdigest()
+    return cache_folder() / "unfinished" / target[:32]

@@ -7,10 +7,12 @@ _SCALING = "lesionkit.preprocessors.scaling"
 _registry = Registry(
     "preprocessors",
     {
+        "hair_removal": "lesionkit.preprocessors.hair_removal:hair_removal",
         "imagenet_caffe": f"{_SCALING}:imagenet_caffe",
         "imagenet_torch": f"{_SCALING}:imagenet_torch",
         "native": f"{_SCALING}:native",
         "rescale": f"{_SCALING}:rescale",
+        "shades_of_gray": "lesionkit.preprocessors.shades_of_gray:shades_of_gray",
         "symmetric_range": f"{_SCALING}:symmetric_range",
         "unit_range": f"{_SCALING}:unit_range",
     },

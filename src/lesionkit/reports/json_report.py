@@ -43,6 +43,7 @@ def content(evaluation: Evaluation) -> dict[str, Any]:
         "history": {name: list(values) for name, values in run.history.items()} if run else None,
         "test": {
             "n": len(evaluation),
+            "views": evaluation.views,
             "accuracy": evaluation.accuracy,
             "loss": evaluation.loss,
             "balanced_accuracy": evaluation.balanced_accuracy,

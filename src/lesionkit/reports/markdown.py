@@ -1,15 +1,14 @@
 """The report for people, as Markdown."""
 
-import html
 import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lesionkit.evaluation import Evaluation
 from lesionkit.files import whole_file
+from lesionkit.markup import plain, table
 from lesionkit.metrics import RESAMPLES
 from lesionkit.reports.json_report import content
 from lesionkit.scores import NAMES, gained, shown
@@ -29,8 +28,9 @@ def markdown(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
 def _text(told: dict[str, Any]) -> str:
     sections = [
         "# Report of a lesionkit run",
-        *(f"> **Note:** {_plain(note)}" for note in (*told["substitutions"], *_patch(told["patch"]))),
+        *(f"> **Note:** {plain(note)}" for note in (*told["substitutions"], *_patch(told["patch"]))),
         "## Scores",
+        _views(told["test"]["views"]),
         *_scores(told["scores"]),
         _shortcut(told["shortcut"]),
         "## Beside the documented baseline",
@@ -58,6 +58,10 @@ def _patch(patch: Mapping[str, Any] | None) -> Iterator[str]:
         yield f"A label patch was applied to the training images: {', '.join(told)}."
 
 
+def _views(views: int) -> str:
+    return f"Each image's probabilities are the mean over {views} views of it." if views > 1 else ""
+
+
 def _scores(scores: dict[str, Any]) -> Iterator[str]:
     found = _three(scores)
     rows = [
@@ -70,13 +74,13 @@ def _scores(scores: dict[str, Any]) -> Iterator[str]:
         )
         for name, one in found.items()
     ]
-    yield _table(("score", "n", "accuracy [95%]", "balanced accuracy [95%]", "loss [95%]"), rows)
+    yield table(("score", "n", "accuracy [95%]", "balanced accuracy [95%]", "loss [95%]"), rows)
     lines = [f"{NAMES[name]}: not computed, {why}." for name, why in scores["not_computed"].items()]
     for name, one in found.items():
         lines += [f"{NAMES[name]}: {one['reason']}."] * bool(one["reason"])
         if one["n"] and one["empty_classes"]:
             lines.append(f"{NAMES[name]}: no image is left of {', '.join(one['empty_classes'])}.")
-    yield "\n".join(f"- {_plain(line)}" for line in (*scores["notes"], *lines))
+    yield "\n".join(f"- {plain(line)}" for line in (*scores["notes"], *lines))
     yield (
         f"In brackets: 95% intervals of {RESAMPLES} resamples of whole groups (images that share a picture, copy, "
         "lesion or patient). A class without an image in a resample is left out of its balanced accuracy."
@@ -93,7 +97,7 @@ def _three(scores: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _shortcut(told: dict[str, Any] | None) -> str:
     if not told:
         return ""
-    return _plain(
+    return plain(
         f"A model that sees no lesion reaches accuracy {shown(told, 'accuracy')} and balanced accuracy "
         f"{shown(told, 'balanced_accuracy')} on the same {told['n']} test images, as shipped. The classifier adds "
         f"{gained(told['gain'])}. These intervals are paired: both models are scored on the same resamples."
@@ -106,10 +110,10 @@ def _beside_documented(told: dict[str, Any]) -> str:
         ("accuracy", f"{documented['accuracy']:.2%}", *(_number(one["accuracy"], 2, "%") for one in found.values())),
         ("loss", f"{documented['loss']:.4f}", *(_number(one["loss"], 4) for one in found.values())),
     ]
-    differs = "".join(f"\n- {_plain(line)}" for line in documented["differences"])
+    differs = "".join(f"\n- {plain(line)}" for line in documented["differences"])
     tail = f"What differs from the documented recipe:\n{differs}" if differs else "The recipe is the documented one."
     head = ("test", "documented", *(f"this run, {NAMES[name]}" for name in found))
-    return f"{_table(head, rows)}\n\n{tail}"
+    return f"{table(head, rows)}\n\n{tail}"
 
 
 def _history(told: dict[str, Any]) -> str:
@@ -120,7 +124,7 @@ def _history(told: dict[str, Any]) -> str:
         (str(epoch), *(_number(value, 4) for value in values))
         for epoch, values in enumerate(zip(*history.values(), strict=True), 1)
     )
-    return _table(("epoch", *history), rows)
+    return table(("epoch", *history), rows)
 
 
 def _per_class(told: dict[str, Any]) -> str:
@@ -128,23 +132,23 @@ def _per_class(told: dict[str, Any]) -> str:
     rows = (
         (name, *(_number(scores[column]) for column in columns)) for name, scores in told["test"]["per_class"].items()
     )
-    return _table(("class", *columns), rows)
+    return table(("class", *columns), rows)
 
 
 def _confusion(told: dict[str, Any]) -> str:
     names = told["data"]["class_names"]
     rows = ((name, *map(str, row)) for name, row in zip(names, told["test"]["confusion_matrix"], strict=True))
-    return _table(("", *names), rows)
+    return table(("", *names), rows)
 
 
 def _data(data: dict[str, Any]) -> str:
     splits = list(data["counts"])
     rows = [(name, *(str(data["counts"][split].get(name, 0)) for split in splits)) for name in data["class_names"]]
     rows.append(("all", *(str(sum(data["counts"][split].values())) for split in splits)))
-    told = [f"{_plain(data['name'] or 'Images of the caller')}.", _table(("class", *splits), rows) if splits else ""]
+    told = [f"{plain(data['name'] or 'Images of the caller')}.", table(("class", *splits), rows) if splits else ""]
     if data["skipped"]:
         told.append(f"Left out, since they could not be read ({len(data['skipped'])}):")
-        told.append("\n".join(f"- {_plain(item['path'])}: {_plain(item['reason'])}" for item in data["skipped"]))
+        told.append("\n".join(f"- {plain(item['path'])}: {plain(item['reason'])}" for item in data["skipped"]))
     return "\n\n".join(filter(None, told))
 
 
@@ -155,18 +159,11 @@ def _facts(told: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in told["environment"].items())
     return "\n\n".join(
         [
-            f"Versions: {_plain(versions)}.",
+            f"Versions: {plain(versions)}.",
             f"Time: {seconds or 'not measured'}." + (f" Pictures: {pictures}." if pictures else ""),
-            f"Fingerprint of the data: {_plain(json.dumps(told['data']['fingerprint']))}.",
+            f"Fingerprint of the data: {plain(json.dumps(told['data']['fingerprint']))}.",
             f"```json\n{json.dumps(told['recipe'], indent=2)}\n```",
         ]
-    )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell if cell == "---" else _plain(cell) for cell in line) + " |" for line in lines
     )
 
 
@@ -174,8 +171,3 @@ def _number(value: float | None, digits: int = 3, kind: str = "f") -> str:
     if value is None:
         return "n/a"
     return str(value) if isinstance(value, int) else f"{value:.{digits}{kind}}"
-
-
-def _plain(text: str) -> str:
-    """Returns text that Markdown and the HTML made of it show as it is, whatever is in a class or file name."""
-    return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", html.escape(text, quote=False))

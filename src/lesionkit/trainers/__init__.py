@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING, Any
 from lesionkit.registry import Registry
 
 if TYPE_CHECKING:
+    from lesionkit.trainers.fine_tune import FineTune
     from lesionkit.trainers.frozen import Frozen
 
-_registry = Registry("trainers", {"Frozen": "lesionkit.trainers.frozen:Frozen"})
+_registry = Registry(
+    "trainers",
+    {"FineTune": "lesionkit.trainers.fine_tune:FineTune", "Frozen": "lesionkit.trainers.frozen:Frozen"},
+)
 register, get, names = _registry.register, _registry.get, _registry.names
 
-__all__ = ["Frozen", "get", "names", "register"]
+__all__ = ["FineTune", "Frozen", "get", "names", "register"]
 
 
 def __getattr__(name: str) -> Any:

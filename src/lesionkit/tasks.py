@@ -1,0 +1,143 @@
+"""What a trainer fits and on what: the part of a classifier that learns, and the values that go into it."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from lesionkit.balance import balanced_order
+from lesionkit.features import Features
+from lesionkit.fitting import Fitting
+from lesionkit.pipeline import batches, one_hot, order
+from lesionkit.records import Records, as_column
+
+logger = logging.getLogger(__name__)
+
+#: Records, or a ``tf.data.Dataset`` (which has no types).
+Data: TypeAlias = Records | Any
+
+
+class Learner(keras.Model):
+    """A head, behind parts that run in inference mode also while it learns.
+
+    Called inside a functional model those parts would take over ``training=True`` from it, whatever they were built
+    with: batch normalisation would follow the batch, and dropout and stochastic depth be at work.
+    """
+
+    def __init__(self, head: keras.Model, *before: keras.Model) -> None:
+        super().__init__(name="learner")
+        self.before, self.head = list(before), head
+
+    def call(self, values: Any, training: bool | None = None) -> Any:
+        """Returns (B, num_classes) probabilities."""
+        for part in self.before:
+            values = part(values, training=False)
+        return self.head(values, training=training)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Images or features with their labels, for training or for watching it.
+
+    Attributes:
+        data: the records, or the ``tf.data.Dataset``.
+        values: n images or features, or several times n: further views; None for a dataset.
+        views: how many views there are; None: one for each epoch.
+        mixer: an augmenter that mixes whole batches.
+    """
+
+    data: Data = field(repr=False)
+    values: Any = field(default=None, repr=False)
+    views: int | None = 1
+    mixer: keras.layers.Layer | None = None
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64] | None:
+        """(n,) places of the classes, or None for a dataset."""
+        return self.data.label if isinstance(self.data, Records) else None
+
+    def rows(self, options: Fitting, epoch: int) -> npt.NDArray[np.int64]:
+        """Returns the n places among the values that an epoch trains on, in its order."""
+        many = len(self.data)
+        places = order(many, options.seed, epoch)
+        if options.sampling == "balanced":
+            places = balanced_order(self.data.label, options.seed, epoch)
+        return places + many * (epoch if self.views is None else epoch % self.views)
+
+    def steps(self, batch_size: int) -> int | None:
+        """Returns the batches of an epoch, or None where a dataset does not tell."""
+        if isinstance(self.data, Records):
+            return -(-len(self.data) // batch_size)
+        count = int(self.data.cardinality())
+        return count if count > 0 else None
+
+    def batches(self, options: Fitting, num_classes: int, epoch: Callable[[], int] | None = None) -> tf.data.Dataset:
+        """Returns batches of (values, one-hot labels): in the order of ``epoch()``, or without it in their own."""
+        if not isinstance(self.data, Records):
+            return self.data.map(lambda images, labels: (images, _one_hot(labels, num_classes)))
+        count = len(self.data)
+        rows = (lambda: np.arange(count)) if epoch is None else (lambda: self.rows(options, epoch()))
+        data = batches(self.values, one_hot(self.data.label, num_classes), options.batch_size, rows)
+        return data if self.mixer is None else data.map(lambda images, labels: _mixed(self.mixer, images, labels))
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model that learns, and what goes into it.
+
+    Attributes:
+        learner: the model; its output is (B, num_classes).
+        train: what it learns from.
+        held_out: what it is watched on, if anything.
+        source: what the values are besides their files: the fingerprints of the parts that stay, and the augmenter.
+        found: the stored features behind the values, if any.
+    """
+
+    learner: keras.Model
+    train: Feed
+    held_out: Feed | None
+    source: tuple[str, ...] = ()
+    found: Features | None = field(default=None, repr=False)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the learner tells apart."""
+        classes: int = getattr(self.learner, "head", self.learner).output.shape[-1]
+        return classes
+
+    @property
+    def given(self) -> list[Data]:
+        """The training images, and the validation images if there are any."""
+        return [self.train.data] if self.held_out is None else [self.train.data, self.held_out.data]
+
+    @property
+    def learned(self) -> list[Any]:
+        """The weights that change: those that learn, and what the head keeps besides (such as moving means)."""
+        fixed = {id(weight) for part in getattr(self.learner, "before", ()) for weight in part.weights}
+        return [one for one in self.learner.weights if one.trainable or id(one) not in fixed]
+
+    def records(self) -> Records | None:
+        """Returns all images, with their ``picture_id`` where the store found it; None where not all are records."""
+        if not all(isinstance(one, Records) for one in self.given):
+            return None
+        records = Records.concatenate(self.given)
+        if self.found is None:
+            return records
+        known, first = self.found.picture_id, len(self.given[0])  # further views lie between the two
+        ends = known[:first] + known[len(known) - len(records) + first :]
+        return dataclasses.replace(records, picture_id=as_column(ends))
+
+
+def _mixed(mixer: keras.layers.Layer, images: Any, labels: Any) -> tuple[Any, Any]:
+    mixed = mixer({"images": tf.cast(images, tf.float32), "labels": labels}, training=True)
+    return mixed["images"], mixed["labels"]
+
+
+def _one_hot(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
+    return tf.one_hot(labels, num_classes) if labels.shape.rank == 1 else labels
