@@ -75,8 +75,6 @@ def variants(options: argparse.Namespace) -> list[Variant]:
     if stage is None:
         stages = ", ".join(one.name for one in lk.backbones.get(base.backbone.name).stages)
         raise lk.LesionkitError(f"Say from which stage on to fine-tune: --unfreeze, one of {stages}")
-    dropout = base.head.with_options(dropout=0.5)
-    first = {"epochs": 5}
     asked = lk.Part("FineTune", unfreeze=stage, epochs=5, learning_rate=1e-5, first={"epochs": 10})
     balance = base.trainer.with_options(class_weight="balanced")
     ours = lk.Part(
@@ -86,17 +84,25 @@ def variants(options: argparse.Namespace) -> list[Variant]:
         learning_rate=3e-4,
         class_weight="balanced",
         patience=5,
-        first={**first, "class_weight": "balanced"},
+        first={"epochs": 5, "class_weight": "balanced"},
     )
-    light = base.head.with_options(hidden=(), dropout=0.3)
-    best = {"preprocessor": "native", "augmenter": "dermoscopy", "trainer": ours, "head": light}
+    best = {
+        "preprocessor": "native",
+        "augmenter": "dermoscopy",
+        "trainer": ours,
+        "head": base.head.with_options(hidden=(), dropout=0.3),
+    }
 
     def variant(name: str, what: str, views: str | None = None, **change: object) -> Variant:
         return Variant(name, what, dataclasses.replace(base, **change), views)
 
     found = [
         variant("baseline", "the documented recipe: a frozen backbone, 10 epochs"),
-        variant("dropout", "asked for by its authors: dropout, of 0.5 before each dense layer", head=dropout),
+        variant(
+            "dropout",
+            "asked for by its authors: dropout, of 0.5 before each dense layer",
+            head=base.head.with_options(dropout=0.5),
+        ),
         variant(
             "augmentation",
             "asked for: rotations, flips and shifts, in 5 views of each image",
@@ -105,13 +111,6 @@ def variants(options: argparse.Namespace) -> list[Variant]:
         variant(
             "fine-tuning",
             f"asked for: from {stage} on, 5 more epochs at a very low learning rate, 1e-5",
-            trainer=asked,
-        ),
-        variant(
-            "dropout, augmentation and fine-tuning",
-            "the three together",
-            head=dropout,
-            augmenter="flip_rotate_shift",
             trainer=asked,
         ),
         variant("native preprocessing", "pixels scaled as for the ImageNet weights", preprocessor="native"),
@@ -126,7 +125,7 @@ def variants(options: argparse.Namespace) -> list[Variant]:
         ),
         variant("symmetries", "test-time augmentation: the mean over the eight symmetries of the square", "symmetries"),
         variant(
-            "all of ours",
+            "all together",
             f"native preprocessing, dermoscopy augmentation, class weights, fine-tuning from {stage} on at 3e-4 "
             "with early stopping on balanced accuracy, dropout of 0.3 without a hidden layer, symmetries",
             "symmetries",
@@ -162,7 +161,7 @@ def compare(records: lk.Records, chosen: list[Variant], options: argparse.Namesp
         logging.getLogger("lesionkit").info("%d of %d: %s", number, len(chosen), variant.name)
         folder = Path(options.output) / "folds"
         finished.append(cross_validate(variant, records, folder, seeds=seeds, k=folds))
-        if variant.name == "all of ours" and seeds > 1:
+        if variant.name == "all together" and seeds > 1:
             what = f"the mean of {seeds} models of {variant.name}, one of each seed"
             mean = dataclasses.replace(variant, name=f"mean of {seeds}", what=what)
             finished.append(averaged(finished[-1], mean))

@@ -317,7 +317,7 @@ def test_a_full_disk_is_said_in_plain_words(store, frozen, records, monkeypatch)
         with storing(path):
             yield Path("/dev/full")
 
-    monkeypatch.setattr(features, "whole_file", full)
+    monkeypatch.setattr("lesionkit.shards.whole_file", full)
     with pytest.raises(StorageError, match="disk is full"):
         store.features(frozen, records.source)
 

@@ -128,7 +128,8 @@ def views_of(chosen: "str | Sequence[View | None] | None", image_size: tuple[int
         raise OptionError(_NO_VIEWS + repr(chosen))
     if not chosen:
         raise OptionError("views is empty: give at least one, None for the image itself.")
-    return tuple(chosen)
+    found: list[Any] = list(chosen)
+    return tuple(found)
 
 
 class Viewed:

@@ -56,20 +56,22 @@ def compare(
     """Returns how ``other`` compares with ``baseline``, by a paired bootstrap over whole groups.
 
     A resample draws groups of images and scores all seeds of both classifiers on it, so that what the images make easy
-    or hard for both cancels out (:func:`~lesionkit.metrics.bootstrap`; percentile intervals). Seeds are not drawn: with
-    a handful of them that would say little, so the interval is about these seeds, and ``by_seed`` shows how far apart
-    they are (Bouthillier et al. 2021, "Accounting for Variance in Machine Learning Benchmarks"). Where several variants
-    are compared with one baseline, some seem better by chance: the verdict is at the level 1 - 0.05 / ``comparisons``
-    (Bonferroni; Dunn 1961, "Multiple Comparisons among Means").
+    or hard for both cancels out (:func:`~lesionkit.metrics.bootstrap`; percentile intervals). It draws seeds too, a
+    seed of both classifiers at once: the luck of a training is part of the doubt (Bouthillier et al. 2021, "Accounting
+    for Variance in Machine Learning Benchmarks"). Drawing both ways is cautious where seeds hardly differ (Owen 2007,
+    "The pigeonhole bootstrap"); a handful of seeds that differ much still tells too little of them, and of one seed
+    the interval is about that seed. ``by_seed`` shows how far apart they are. Where several variants are compared with
+    one baseline, some seem better by chance: the verdict is at the level 1 - 0.05 / ``comparisons`` (Bonferroni; Dunn
+    1961, "Multiple Comparisons among Means").
 
     Args:
         labels: (n,) places of the classes.
         baseline: (S, n, C) probabilities of S seeds, for images that the models were not trained on.
         other: (S, n, C), of the same images.
-        groups: (n,) equal for images of one group.
+        groups: (n,) equal for images of one group; two groups or more.
         score: one of :data:`~lesionkit.metrics.SCORED`.
         comparisons: how many are made with this baseline.
-        resamples: how often the groups are drawn.
+        resamples: how often groups and seeds are drawn.
         seed: of the draws.
 
     Raises:
@@ -82,13 +84,22 @@ def compare(
     shapes = np.shape(baseline), np.shape(other)
     if len(shapes[0]) != 3 or shapes[0] != shapes[1] or not shapes[0][0]:
         raise DataError(f"baseline and other are (S, n, C) both, S >= 1. Received: {shapes[0]} and {shapes[1]}")
+    if np.shape(groups) != shapes[0][1:2] or len(np.unique(groups)) < 2:
+        raise DataError(
+            f"groups are ({shapes[0][1]},), of two groups or more: a single one cannot be drawn anew. Received: "
+            f"{np.shape(groups)}, {len(np.unique(groups))} of them"
+        )
     answers = [metrics.checked(labels, one)[1] for one in [*baseline, *other]]
     place, seeds = SCORED.index(score), len(baseline)
-    score_of = getattr(metrics, score)
-    values = np.array([score_of(labels, one) for one in answers]).reshape(2, seeds)
-    drawn = metrics.bootstrap(labels, *answers, groups=groups, resamples=resamples, seed=seed)[..., place]
-    both = drawn.reshape(2, seeds, resamples).mean(axis=1)
-    spread = both[1] - both[0]
+    values = np.array([getattr(metrics, score)(labels, one) for one in answers]).reshape(2, seeds)
+    ours, theirs = answers[seeds:], answers[:seeds]
+    swapped = _sorted(labels, ours) < _sorted(labels, theirs)  # resamples depend on the order in which they are given
+    paired = [*ours, *theirs] if swapped else answers
+    drawn = metrics.bootstrap(labels, *paired, groups=groups, resamples=resamples, seed=seed)[..., place]
+    first, second = drawn.reshape(2, seeds, resamples)
+    chosen = np.random.default_rng([seed, 1]).integers(seeds, size=(seeds, resamples))
+    apart = first - second if swapped else second - first
+    spread = np.round(np.take_along_axis(apart, chosen, axis=0).mean(axis=0), 12)
     by_seed = values[1] - values[0]
     difference = float(by_seed.mean())
     adjusted = metrics.interval(spread, 1 - (1 - LEVEL) / comparisons)
@@ -108,8 +119,8 @@ def compare(
 def images_needed(n: int, difference: float, interval: tuple[float, float]) -> int | None:
     """Returns about how many images would tell ``difference`` from 0, by the width of its interval on ``n`` images.
 
-    The width falls with the square root of the number of images: n * (half the width / difference)^2, to two digits,
-    upwards. None where the difference is 0 to four digits.
+    The width is taken to fall with the square root of the number of images: n * (half the width / difference)^2, to two
+    digits, upwards. What the seeds add to it may fall slower. None where the difference is 0 to four digits.
     """
     half = (interval[1] - interval[0]) / 2
     if abs(difference) < 1e-4:
@@ -122,3 +133,9 @@ def images_needed(n: int, difference: float, interval: tuple[float, float]) -> i
 def _verdict(interval: tuple[float, float], *, less_is_better: bool) -> str:
     low, high = (-interval[1], -interval[0]) if less_is_better else interval
     return BETTER if low > 0 else WORSE if high < 0 else CANNOT_TELL
+
+
+def _sorted(labels: Labels, answers: list[metrics.Probabilities]) -> list[float]:
+    """Returns what orders two classifiers alike in whatever order their images and they themselves are given."""
+    told = [labels + one[np.arange(len(labels)), labels] for one in answers]
+    return [float(value) for value in np.sort(told, axis=None)]

@@ -13,8 +13,7 @@ import itertools
 import logging
 import os
 import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +24,12 @@ import numpy.typing as npt
 
 from lesionkit import images
 from lesionkit.errors import ImageError, OptionError, StorageError, UnreadableImagesError
-from lesionkit.files import as_text, cache_folder, whole_file
+from lesionkit.files import as_text, cache_folder
 from lesionkit.fingerprints import fingerprint
 from lesionkit.pipeline import Decoded, decode_each
 from lesionkit.progress import track
 from lesionkit.records import Sources
+from lesionkit.shards import Features, Shard, open_shards, places_of, row_type, write_shard
 from lesionkit.survey import THREADS
 
 logger = logging.getLogger(__name__)
@@ -45,72 +45,6 @@ BATCH_SIZE = 32
 
 #: Seconds after which a file that a process began to write, and did not finish, may be removed.
 ABANDONED = 3600
-
-#: Rows of a picture's SHA-256 and its feature map, mapped from one file.
-Shard = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Features:
-    """Feature maps of n images in their order, read from disk when asked for.
-
-    Attributes:
-        picture_id: n texts, the SHA-256 of each image file's bytes.
-        extracted: how many pictures were computed now.
-        reused: how many pictures were found in the store.
-        seconds: time to compute what was missing.
-    """
-
-    picture_id: tuple[str, ...]
-    extracted: int
-    reused: int
-    seconds: float
-    _shards: tuple[Shard, ...] = dataclasses.field(repr=False)
-    _places: npt.NDArray[np.int64] = dataclasses.field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.picture_id)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, h, w, C)."""
-        return (len(self), *self._shards[0].dtype["features"].shape)
-
-    @property
-    def dtype(self) -> np.dtype[np.float32]:
-        """32-bit floats."""
-        return np.dtype(np.float32)
-
-    @classmethod
-    def concatenate(cls, several: "Sequence[Features]") -> "Features":
-        """Returns the features of one or more of equal shape, one after the other, still on disk."""
-        shards: list[Shard] = []
-        places = []
-        for one in several:
-            places.append(one._places + np.array([len(shards), 0]))  # noqa: SLF001
-            shards += one._shards  # noqa: SLF001
-        return cls(
-            tuple(picture for one in several for picture in one.picture_id),
-            sum(one.extracted for one in several),
-            sum(one.reused for one in several),
-            sum(one.seconds for one in several),
-            tuple(shards),
-            np.concatenate(places),
-        )
-
-    def part(self, rows: npt.NDArray[np.int64]) -> "Features":
-        """Returns the features of the chosen images alone, still on disk."""
-        chosen = tuple(self.picture_id[row] for row in rows)
-        return dataclasses.replace(self, picture_id=chosen, _places=self._places[rows])
-
-    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
-        """Returns the feature maps (len(rows), h, w, C) of the chosen images."""
-        places = self._places[rows]
-        found = np.empty((len(places), *self.shape[1:]), dtype=np.float32)
-        for shard in np.unique(places[:, 0]):
-            here = places[:, 0] == shard
-            found[here] = self._shards[shard]["features"][places[here, 1]]
-        return found
 
 
 @dataclass(frozen=True)
@@ -147,12 +81,12 @@ class FeatureStore:
         name = fingerprint(frozen)
         folders = [self.folder / (name if view is None else f"{name}-{_short(view.name)}") for view in views]
         pictures = dict(zip(keys, sources, strict=True))
-        shards = [_open_shards(folder, pictures) for folder in folders]
-        missing = [[key for key in pictures if key not in stored] for stored in map(_places, shards)]
+        shards = [open_shards(folder, pictures) for folder in folders]
+        missing = [[key for key in pictures if key not in stored] for stored in map(places_of, shards)]
         extracted = sum(map(len, missing))
         started = time.perf_counter()
         if extracted:
-            self._make_room(len(pictures), len(views), extracted, _row_type(frozen).itemsize)
+            self._make_room(len(pictures), len(views), extracted, row_type(frozen).itemsize)
             forward = _forward(name, frozen)
             for view, folder, opened, wanted in zip(views, folders, shards, missing, strict=True):
                 written, errors = self._extract(frozen, forward, view, folder, {key: pictures[key] for key in wanted})
@@ -168,7 +102,7 @@ class FeatureStore:
         known = tuple(key.decode() for key in keys)
         found = []
         for opened in shards:
-            stored = _places(opened)
+            stored = places_of(opened)
             places = np.array([stored[key] for key in keys], dtype=np.int64).reshape(-1, 2)
             found.append(Features(known, 0, 0, 0.0, tuple(opened), places))
         return dataclasses.replace(
@@ -198,7 +132,7 @@ class FeatureStore:
         pictures: dict[bytes, str],
     ) -> tuple[list[Shard], dict[bytes, ImageError]]:
         """Returns the shards written for the pictures, key -> file, and the error of each that cannot be read."""
-        sources, kind = list(pictures.values()), _row_type(frozen)
+        sources, kind = list(pictures.values()), row_type(frozen)
         rows = min(max(SHARD_BYTES // kind.itemsize // BATCH_SIZE, 1), -(-len(sources) // BATCH_SIZE)) * BATCH_SIZE
         shard, filled, written = np.empty(rows, dtype=kind), 0, []
         errors: dict[bytes, ImageError] = {}
@@ -217,11 +151,11 @@ class FeatureStore:
                     shard["picture_id"][filled:end] = keys
                     filled = end
                     if filled == rows or time.monotonic() - last > SHARD_SECONDS:
-                        written.append(_write_shard(folder, shard[:filled]))
+                        written.append(write_shard(folder, shard[:filled]))
                         filled, last = 0, time.monotonic()
         finally:  # also what was computed before an interruption
             if filled:
-                written.append(_write_shard(folder, shard[:filled]))
+                written.append(write_shard(folder, shard[:filled]))
         return written, errors
 
     def _make_room(self, pictures: int, views: int, missing: int, row_bytes: int) -> None:
@@ -284,10 +218,6 @@ def _short(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def _row_type(frozen: Any) -> np.dtype[Any]:
-    return np.dtype([("picture_id", "S64"), ("features", "<f4", frozen.output.shape[1:])])
-
-
 def _hashes(sources: Sources, image_size: tuple[int, int]) -> list[bytes]:
     def digest(source: str) -> bytes | ImageError:
         try:
@@ -313,33 +243,3 @@ def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(items)
     while batch := list(itertools.islice(iterator, size)):
         yield batch
-
-
-def _write_shard(folder: Path, rows: Shard) -> Shard:
-    path = folder / f"{uuid.uuid4().hex}.npy"
-    with whole_file(path) as beside:
-        with beside.open("wb") as file:  # np.save does not say when the disk is full
-            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(rows))
-            file.write(rows.view(np.uint8).data)
-        shard: Shard = np.load(beside, mmap_mode="r")  # stays whatever becomes of the file
-    return shard
-
-
-def _open_shards(folder: Path, wanted: Mapping[bytes, str]) -> list[Shard]:
-    """Returns all shards of a folder; those that hold a wanted picture are now the most recently used."""
-    shards = []
-    for path in sorted(folder.glob("[!.]*.npy")):  # a leading dot: another process still writes it
-        try:
-            shards.append(np.load(path, mmap_mode="r"))
-            if not wanted.keys().isdisjoint(shards[-1]["picture_id"]):
-                os.utime(path)
-        except FileNotFoundError:  # another process gave it up just now
-            continue
-        except (ValueError, EOFError) as error:
-            logger.warning("features: %s is damaged (%s), its images are extracted again", as_text(path), error)
-            path.unlink(missing_ok=True)
-    return shards
-
-
-def _places(shards: list[Shard]) -> dict[bytes, tuple[int, int]]:
-    return {key: (number, row) for number, shard in enumerate(shards) for row, key in enumerate(shard["picture_id"])}

@@ -4,43 +4,44 @@ import csv
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from lesionkit.comparison import BETTER, CANNOT_TELL, WORSE, Comparison
 from lesionkit.environment import environment
 from lesionkit.files import as_text, whole_file
+from lesionkit.improvement_plot import forest
 from lesionkit.markup import plain, table
 from lesionkit.metrics import RESAMPLES
 from lesionkit.recipe import Recipe
-from lesionkit.scores import NAMES, Score
+from lesionkit.scores import NAMES, Score, shown
 
 SCHEMA_VERSION = 1
+
+Facts = Mapping[str, str | Sequence[str]]
 
 #: The files of a comparison.
 FILES = ("improvements.json", "plot.png", "report.md", "table.csv")
 
 _FOR_INFORMATION = (
-    "The columns of the shipped test set are for information: one training on all training images, scored once. "
-    "Nothing was chosen on it, and it is too small to choose on."
+    "For information: one training on all training images, scored once. Nothing was chosen on it, and it is too small "
+    "to choose on."
 )
 
 _JUDGED = (
     "Every image was answered by models that were trained without its group: its copies, its lesion, its patient. "
     "Early stopping looked at images held out within each fold's training images. Intervals are percentiles of a "
-    f"bootstrap over whole groups, {RESAMPLES} resamples, the same for a variant and the baseline; the verdict is at "
-    "the level that all comparisons of the table need together (Bonferroni). An interval holds for these seeds, folds "
-    "and images. *Images needed* is about how many images of this kind would tell a difference of this size, by the "
-    "width of its interval: for a verdict that is there already, fewer than were used."
+    f"bootstrap over whole groups, {RESAMPLES} resamples, each of them the same for a variant and the baseline; those "
+    "of differences draw seeds as well, so that the luck of a training counts. The verdict is at the level that all "
+    "comparisons of the table need together (Bonferroni), the intervals in the table are at 95%. An interval holds for "
+    "images like these. The best of several is chosen by the figures that are told of it, which flatters it a little. "
+    "*Images needed* is about how many images of this kind would tell a difference of this size, by the width of its "
+    "interval at the level of the verdict: for a verdict that is there already, about as many as were used, or fewer."
 )
 
 _OPTIMISTIC = "optimistic: tuned on these images"
-_COLOURS = {BETTER: "#1b7837", WORSE: "#b2182b", CANNOT_TELL: "#666666"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Row:
         interval: (low, high) of it, 95%.
         accuracy: mean over the seeds.
         loss: mean over the seeds, categorical cross-entropy.
-        comparison: with the baseline; None for the baseline itself.
+        comparison: with the baseline, by balanced accuracy; None for the baseline itself.
         test: score of the shipped test set -> itself; None where it was not scored.
         seconds: of all trainings of the variant.
         optimistic: whether it was tuned on these images.
@@ -75,14 +76,14 @@ class Row:
 
 
 def write_improvements(
-    rows: Sequence[Row], folder: str | os.PathLike[str], *, facts: Mapping[str, str], missing: Sequence[str] = ()
+    rows: Sequence[Row], folder: str | os.PathLike[str], *, facts: Facts, missing: Sequence[str] = ()
 ) -> Path:
     """Writes :data:`FILES` into ``folder`` and returns it.
 
     Args:
         rows: the baseline first.
         folder: made if it is not there; files of these names in it are replaced.
-        facts: what the figures rest on, in words -> words.
+        facts: what the figures rest on, and what was cut, in words -> words; ``data`` and ``judged`` are on the plot.
         missing: names of variants that are not finished.
 
     Raises:
@@ -96,14 +97,20 @@ def write_improvements(
         "variants": [_entry(row) for row in rows],
         "environment": environment(),
     }
-    texts = {"improvements.json": json.dumps(told, indent=2) + "\n", "report.md": _text(rows, facts, missing)}
+    texts = {
+        "improvements.json": json.dumps(told, indent=2, allow_nan=False) + "\n",
+        "report.md": _text(rows, facts, missing),
+    }
     for name, text in texts.items():
         with whole_file(target / name) as beside:
             beside.write_text(text, encoding="utf-8", errors="backslashreplace")
     with whole_file(target / "table.csv") as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([_HEAD, *map(_cells, rows)])
+        cells = [_in_figures(row) for row in rows]
+        csv.writer(file).writerows([cells[0].keys(), *(one.values() for one in cells)])
     with whole_file(target / "plot.png") as beside:
-        _plot(rows, facts).savefig(beside, dpi=120)
+        compared = [(_named(row), row.comparison) for row in rows if row.comparison is not None]
+        under = [as_text(_words(facts[name])) for name in ("data", "judged") if name in facts]
+        forest(compared, rows[0].balanced_accuracy, under).savefig(beside, dpi=150)
     return target
 
 
@@ -111,135 +118,139 @@ def _entry(row: Row) -> dict[str, Any]:
     told = {item.name: getattr(row, item.name) for item in dataclasses.fields(row)}
     told["recipe"] = row.recipe.to_dict()
     told["comparison"] = None if row.comparison is None else dataclasses.asdict(row.comparison)
+    told["note"] = _OPTIMISTIC if row.optimistic else None
     if row.test is not None:
         told["test"] = {name: None if score is None else score.to_dict() for name, score in row.test.items()}
     return told
 
 
-_HEAD = (
-    "variant",
-    "balanced accuracy",
-    "95%",
-    "difference",
-    "95% of the difference",
-    "verdict",
-    "images needed",
-    "accuracy",
-    "loss",
-    "test as shipped",
-    "test lesion-clean",
-    "minutes",
-)
-
-
-def _cells(row: Row) -> list[str]:
+def _in_figures(row: Row) -> dict[str, str]:
+    """Returns column -> cell of the table for programs, one figure in each; shares are in percent."""
     compared = row.comparison
-    return [
-        as_text(row.name) + (f" ({_OPTIMISTIC})" if row.optimistic else ""),
-        f"{100 * row.balanced_accuracy:.2f}",
-        _interval(row.interval),
-        "" if compared is None else f"{100 * compared.difference:+.2f}",
-        "" if compared is None else _interval(compared.interval, "+.1f"),
-        "baseline" if compared is None else compared.verdict,
-        "" if compared is None else str(compared.images_needed or "no difference"),
-        f"{100 * row.accuracy:.2f}",
-        f"{row.loss:.3f}",
-        _tested(row, "as_shipped"),
-        _tested(row, "lesion_clean"),
-        f"{row.seconds / 60:.1f}",
-    ]
+    ends = dict.fromkeys(("difference", "difference_low", "difference_high", "adjusted_low", "adjusted_high"), "")
+    if compared is not None:
+        figures = (compared.difference, *compared.interval, *compared.adjusted)
+        ends = {name: _points(figure) for name, figure in zip(ends, figures, strict=True)}
+    tested = {name: None if row.test is None else row.test.get(name) for name in NAMES}
+    return {
+        "variant": _named(row),
+        "what": as_text(row.what),
+        "balanced_accuracy": _points(row.balanced_accuracy),
+        "low": _points(row.interval[0]),
+        "high": _points(row.interval[1]),
+        **ends,
+        "verdict": "baseline" if compared is None else compared.verdict,
+        "images_needed": "" if compared is None else str(compared.images_needed or ""),
+        "accuracy": _points(row.accuracy),
+        "loss": f"{row.loss:.4f}",
+        **{
+            f"test_{name.replace('.', '_')}": _points(score.balanced_accuracy if score else None)
+            for name, score in tested.items()
+        },
+        "seconds": f"{row.seconds:.1f}",
+    }
 
 
-def _interval(ends: tuple[float, float], form: str = ".1f") -> str:
-    return " to ".join(format(100 * end, form) for end in ends)
+def _points(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.3f}"
 
 
-def _tested(row: Row, name: str) -> str:
-    score = None if row.test is None else row.test.get(name)
-    return "" if score is None or score.balanced_accuracy is None else f"{100 * score.balanced_accuracy:.2f}"
+def _named(row: Row) -> str:
+    return as_text(row.name) + (f" ({_OPTIMISTIC})" if row.optimistic else "")
 
 
-def _text(rows: Sequence[Row], facts: Mapping[str, str], missing: Sequence[str]) -> str:
-    lines = ["# What each improvement is worth", *map(plain, _conclusions(rows))]
+def _text(rows: Sequence[Row], facts: Facts, missing: Sequence[str]) -> str:
+    lines = ["# What each improvement is worth", "\n".join(f"- {plain(line)}" for line in _conclusions(rows))]
     if missing:
         lines.append(f"> **Not finished:** {plain(', '.join(missing))}. The same command goes on.")
     lines += [
         "![The difference of each variant to the baseline, with its interval](plot.png)",
         "## The table",
-        "Balanced accuracy in percent; differences in points, to the baseline.",
+        "In cross-validation. Accuracies in percent, differences of balanced accuracy to the baseline in points.",
         table(_HEAD, map(_cells, rows)),
-        _FOR_INFORMATION,
-        "## The variants",
-        "\n".join(f"- **{plain(row.name)}**: {plain(row.what)}" for row in rows),
+        "\n".join(f"- **{plain(_named(row))}**: {plain(row.what)}" for row in rows),
         "## The shipped test set",
-        _test_table(rows),
+        _test_table([row for row in rows if row.test is not None]),
         "## How it was judged",
         _JUDGED,
-        "\n".join(f"- {plain(name)}: {plain(told)}" for name, told in facts.items()),
+        "\n".join(f"- {plain(name)}: {plain(_words(told))}" for name, told in facts.items()),
         "*Not a medical device. The figures hold for images like these, taken and labelled as these were.*",
     ]
     return "\n\n".join(filter(None, lines)) + "\n"
 
 
-def _conclusions(rows: Sequence[Row]) -> list[str]:
+def _words(told: str | Sequence[str]) -> str:
+    return told if isinstance(told, str) else "; ".join(map(str, told))
+
+
+def _conclusions(rows: Sequence[Row]) -> Iterator[str]:
     base, *others = rows
-    told = [f"The baseline reaches a balanced accuracy of {_of(base)} in cross-validation."]
-    better = [row for row in others if row.comparison and row.comparison.verdict == BETTER]
-    if better:
-        best = max(better, key=lambda row: row.balanced_accuracy)
-        assert best.comparison is not None
-        told.append(
-            f"The best of what is better for sure is {as_text(best.name)}: {_of(best)}, "
-            f"{100 * best.comparison.difference:+.1f} points [{_interval(best.comparison.interval, '+.1f')}]."
+    yield f"The baseline reaches a balanced accuracy of {_ranged(base.balanced_accuracy, base.interval)}."
+    compared = [(row, row.comparison) for row in others if row.comparison is not None]
+    sure = [pair for pair in compared if pair[1].verdict == BETTER and not pair[0].optimistic]
+    if sure:
+        best, by = max(sure, key=lambda pair: pair[1].difference)
+        yield (
+            f"Best of what is better: {as_text(best.name)}, with {_ranged(best.balanced_accuracy, best.interval)}. "
+            f"That is {_ranged(by.difference, by.interval, '+')} points more than the baseline, and holds for "
+            f"{len(compared)} comparison{'s' * (len(compared) > 1)} at once."
         )
     elif others:
-        told.append("Of no variant can it be told that it is better.")
-    for verdict, words in ((BETTER, "Better"), (WORSE, "Worse"), (CANNOT_TELL, "It cannot be told")):
-        named = [as_text(row.name) for row in others if row.comparison and row.comparison.verdict == verdict]
-        if named:
-            told.append(f"{words}: {', '.join(named)}.")
-    return [" ".join(told)]
+        yield "Of no variant can it be told that it is better."
+    for verdict, words in ((BETTER, "Better"), (WORSE, "Worse"), (CANNOT_TELL, "Cannot be told")):
+        told = [_in_short(row, one) for row, one in compared if one.verdict == verdict]
+        if told:
+            yield f"{words}: {'; '.join(told)}."
 
 
-def _of(row: Row) -> str:
-    return f"{100 * row.balanced_accuracy:.1f}% [{_interval(row.interval)}]"
+def _in_short(row: Row, compared: Comparison) -> str:
+    told = f"{_named(row)} {100 * compared.difference:+.1f} points"
+    if compared.verdict != CANNOT_TELL:
+        return told
+    needed = compared.images_needed
+    return f"{told}, no difference" if needed is None else f"{told}, which about {needed:,} images would tell"
+
+
+_HEAD = (
+    "variant",
+    "balanced accuracy [95%]",
+    "difference [95%]",
+    "by seed",
+    "verdict",
+    "images needed",
+    "accuracy",
+    "loss",
+    "minutes",
+)
+
+
+def _cells(row: Row) -> list[str]:
+    own = [f"{100 * row.accuracy:.1f}", f"{row.loss:.3f}", f"{row.seconds / 60:.1f}"]
+    compared, value = row.comparison, _ranged(row.balanced_accuracy, row.interval, unit="")
+    if compared is None:
+        return [_named(row), value, "", "", "baseline", "", *own]
+    needed = "no difference" if compared.images_needed is None else f"{compared.images_needed:,}"
+    seeds = ", ".join(f"{100 * one:+.1f}" for one in compared.by_seed)
+    difference = _ranged(compared.difference, compared.interval, "+")
+    return [_named(row), value, difference, seeds, compared.verdict, needed, *own]
+
+
+def _ranged(value: float, ends: tuple[float, float], sign: str = "", unit: str = "%") -> str:
+    told = ", ".join(f"{100 * end:{sign}.1f}" for end in ends)
+    return f"{100 * value:{sign}.1f}{'' if sign else unit} [{told}]"
 
 
 def _test_table(rows: Sequence[Row]) -> str:
-    scored = [row for row in rows if row.test is not None]
-    if not scored:
+    if not rows:
         return "There is none, or it was not scored."
+    head = ("variant", "accuracy, as shipped", "loss, as shipped", *(f"balanced, {words}" for words in NAMES.values()))
     lines = []
-    for row in scored:
-        assert row.test is not None
-        scores = (row.test.get(name) for name in NAMES)
-        lines.append((row.name, *("n/a" if score is None else str(score) for score in scores)))
-    return table(("variant", *NAMES.values()), lines)
-
-
-def _plot(rows: Sequence[Row], facts: Mapping[str, str]) -> Figure:
-    shown = [row for row in rows if row.comparison is not None]
-    figure = Figure(figsize=(8.5, 1.7 + 0.42 * len(shown)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axis = figure.subplots()
-    for place, row in enumerate(shown):
-        compared = row.comparison
-        assert compared is not None
-        colour = _COLOURS[compared.verdict]
-        ends = [100 * end for end in compared.interval]
-        axis.plot(ends, [place, place], color=colour, linewidth=2, solid_capstyle="butt")
-        axis.plot(100 * compared.difference, place, "o", color=colour)
-        axis.plot(
-            [100 * one for one in compared.by_seed], [place] * len(compared.by_seed), "|", color=colour, alpha=0.6
-        )
-        told = f"{100 * compared.difference:+.1f}  {compared.verdict}"
-        axis.annotate(told, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=colour)
-    axis.axvline(0, color="black", linewidth=0.8)
-    names = [as_text(row.name) + (" (optimistic)" if row.optimistic else "") for row in shown]
-    axis.set_yticks(range(len(shown)), labels=names, parse_math=False)
-    axis.invert_yaxis()
-    axis.set_xlabel(f"points of balanced accuracy more than the baseline ({100 * rows[0].balanced_accuracy:.1f}%)")
-    figure.suptitle("What each improvement is worth", fontsize=12)
-    axis.set_title(", ".join(facts[key] for key in ("data", "judged") if key in facts), fontsize=8, parse_math=False)
-    axis.grid(axis="x", alpha=0.3)
-    return figure
+    for row in rows:
+        told = {name: score.to_dict() for name, score in (row.test or {}).items() if score is not None}
+        first = [shown(told["as_shipped"], name) if "as_shipped" in told else "n/a" for name in ("accuracy", "loss")]
+        rest = [
+            f"{shown(told[name], 'balanced_accuracy')}, n = {told[name]['n']}" if name in told else "n/a"
+            for name in NAMES
+        ]
+        lines.append((_named(row), *first, *rest))
+    return f"{_FOR_INFORMATION}\n\n{table(head, lines)}"

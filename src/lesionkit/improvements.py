@@ -25,7 +25,7 @@ from lesionkit.recipe import Recipe
 from lesionkit.records import Records
 from lesionkit.run import Seen, relate
 from lesionkit.splits import folds, split
-from lesionkit.workflow import build, fit
+from lesionkit.workflow import build, fit, shared
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ def _judged(
     learned, watched, _ = split(train, validation=recipe.validation, test=0.0, seed=seed)
     model = build(recipe, train.class_names)
     run = fit(recipe, model, learned, watched, store=store, resume_dir=unfinished)
-    found = evaluate(run.model, judge, run=run, store=store, views=variant.views)
+    found = evaluate(run.model, judge, run=run, store=shared(run.model, store), views=variant.views)
     seconds = time.perf_counter() - started
     logger.info("%s: balanced accuracy %.2f%%, %.0f s", name, 100 * found.balanced_accuracy, seconds)
     with whole_file(path) as beside, beside.open("wb") as file:

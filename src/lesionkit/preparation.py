@@ -13,12 +13,13 @@ from lesionkit.assembly import learning_part, origin, parts
 from lesionkit.augmentation import Augmentation, Chosen, mixes
 from lesionkit.augmentation import augmenter as augmenter_of
 from lesionkit.errors import DataError, OptionError
-from lesionkit.features import Features, FeatureStore
+from lesionkit.features import FeatureStore
 from lesionkit.files import as_text
 from lesionkit.fingerprints import fingerprint
 from lesionkit.fitting import Fitting
 from lesionkit.pipeline import Pixels
 from lesionkit.records import Records
+from lesionkit.shards import Features
 from lesionkit.survey import inspect
 from lesionkit.tasks import Data, Feed, Learner, Task
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from lesionkit.balance import balanced_order
-from lesionkit.features import Features
 from lesionkit.fitting import Fitting
 from lesionkit.pipeline import batches, one_hot, order
 from lesionkit.records import Records, as_column
+from lesionkit.shards import Features
 
 logger = logging.getLogger(__name__)
 

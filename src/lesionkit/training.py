@@ -159,14 +159,12 @@ class _Watch(keras.callbacks.Callback):
         self.state = found
         assign(self._task.learned, found.weights)
         assign(self._task.learner.optimizer.variables, found.optimizer)
+        if found.stopped or found.epoch == self._options.epochs:
+            logger.info("%s: finished before, after %d epochs", self._phase, found.epoch)
+            return
         exact = "to the bit as if never stopped" if is_deterministic() else _NOT_EXACT
-        logger.info(
-            "resumed: %d of %d epochs (%s) were finished before; it goes on %s",
-            found.epoch,
-            self._options.epochs,
-            self._phase,
-            exact,
-        )
+        told = "resumed: %d of %d epochs (%s) were finished before; it goes on %s"
+        logger.info(told, found.epoch, self._options.epochs, self._phase, exact)
 
     def finish(self) -> None:
         """Puts the best weights back, where training looked for them."""

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from lesionkit import reports, trainers
-from lesionkit.assembly import build_classifier
+from lesionkit.assembly import build_classifier, parts
 from lesionkit.audits import identified
 from lesionkit.augmentation import View, augmenter
 from lesionkit.bundle import save
@@ -83,7 +83,7 @@ def run_recipe(
         if not len(test) or ("test" in records.split and "test" not in known.split):
             raise DataError(f"{as_text(records.name)}: no readable test image is left to score.")
         run = fit(recipe, model, train, validation, store=store, resume_dir=unfinished, callbacks=callbacks)
-        evaluation = evaluate(model, test, run=run, store=store, views=views)
+        evaluation = evaluate(model, test, run=run, store=shared(model, store), views=views)
         seen = Records.concatenate([train, validation])
         place = {source: row for row, source in enumerate(known.source)}
         looks = [surveyed[[place[source] for source in one.source]] for one in (seen, test)]
@@ -139,6 +139,11 @@ def fit(
     ways = {"store": store, "resume_dir": resume_dir, "callbacks": callbacks}
     run: TrainingRun = _trainer(recipe).fit(model, train, validation, **ways, **more)
     return dataclasses.replace(run, recipe=recipe)
+
+
+def shared(model: keras.Model, store: FeatureStore | bool) -> FeatureStore | bool:
+    """Returns where the features of a fitted model belong: nowhere when its backbone has learned, like no other has."""
+    return False if parts(model).backbone.trainable_weights else store
 
 
 def _trainer(recipe: Recipe) -> Any:
