@@ -44,8 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stopped:
-        print(str(stopped) or "stopped", file=sys.stderr)
-        print("Nothing was written. The same command goes on after the last finished epoch.", file=sys.stderr)
+        print(f"{str(stopped) or 'stopped'}: no report was written, the same command goes on", file=sys.stderr)
         return 130
     print(f"{evaluation}\nreport: {as_text(Path(options.output, 'report.md'))}")
     return 0
@@ -53,7 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(recipe: lk.Recipe, records: lk.Records, options: argparse.Namespace) -> lk.Evaluation:
     """Runs the recipe; without ResNet50's weights, and with nothing asked for, the substitute's."""
-    more = {"on_unreadable": options.on_unreadable, "patch": options.patch, "callbacks": callbacks(options)}
+    more = {
+        "on_unreadable": options.on_unreadable,
+        "patch": options.patch,
+        "views": "symmetries" if options.symmetries else None,
+        "callbacks": callbacks(options),
+    }
     try:
         return lk.run_recipe(recipe, records, options.output, **more)
     except lk.WeightsUnavailableError:
@@ -74,6 +78,8 @@ def callbacks(options: argparse.Namespace) -> list[object]:
     if options.csv_log is not None:
         Path(options.csv_log).parent.mkdir(parents=True, exist_ok=True)
         found.append(keras.callbacks.CSVLogger(options.csv_log, append=True))
+    if options.tensorboard is not None and find_spec("tensorboard") is None:
+        raise lk.LesionkitError("--tensorboard needs the package tensorboard: pip install tensorboard")
     if options.tensorboard is not None:
         found.append(keras.callbacks.TensorBoard(options.tensorboard))
     return found
@@ -83,15 +89,20 @@ def recipe_from(options: argparse.Namespace) -> lk.Recipe:
     """Returns the documented recipe with what the command line changes."""
     documented = lk.documented_baseline()
     weights = None if options.weights == "none" else options.weights or "imagenet"
+    trainer = documented.trainer.with_options(
+        epochs=options.epochs, batch_size=options.batch_size, learning_rate=options.learning_rate
+    )
+    if options.fine_tune is not None:
+        first = dict(trainer.options)
+        trainer = lk.Part("FineTune", unfreeze=options.fine_tune, epochs=options.epochs, first=first)
     return dataclasses.replace(
         documented,
         preprocessor=lk.Part(options.preprocessor),
         backbone=lk.Part(options.backbone or documented.backbone.name, weights=weights),
         head=documented.head.with_options(hidden=options.hidden, dropout=options.dropout),
         image_size=options.image_size,
-        trainer=documented.trainer.with_options(
-            epochs=options.epochs, batch_size=options.batch_size, learning_rate=options.learning_rate
-        ),
+        trainer=trainer,
+        augmenter=options.augmenter,
         validation=options.validation,
         seed=options.seed,
     )
@@ -148,6 +159,18 @@ def parser() -> argparse.ArgumentParser:
         metavar="none|N[,N...]",
         help="units of the head's hidden layers (default: 256, our choice)",
     )
+    add(
+        "--augmenter",
+        choices=lk.augmenters.names(),
+        metavar="NAME",
+        help="random changes of the training images: one of %(choices)s (default: none)",
+    )
+    add(
+        "--fine-tune",
+        metavar="STAGE",
+        help="after the head, train the backbone from this stage on for as many epochs again, at a rate of 1e-5",
+    )
+    add("--symmetries", action="store_true", help="test-time augmentation: the mean over the symmetries of an image")
     add("--validation", type=float, default=documented.validation, metavar="SHARE", help=f"of Train, held out {ours}")
     add("--seed", type=int, default=documented.seed, metavar="N", help=f"of every random choice {ours}")
     add(

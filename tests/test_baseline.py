@@ -19,7 +19,8 @@ from lesionkit.trainers import Frozen
 SCRIPT = Path(__file__).parents[1] / "examples" / "baseline.py"
 OPTIONS = (
     "--data", "--output", "--backbone", "--weights", "--preprocessor", "--image-size", "--epochs", "--batch-size",
-    "--learning-rate", "--dropout", "--hidden", "--validation", "--seed", "--on-unreadable", "--quiet",
+    "--learning-rate", "--dropout", "--hidden", "--augmenter", "--fine-tune", "--symmetries", "--validation", "--seed",
+    "--on-unreadable", "--csv-log", "--tensorboard", "--deterministic", "--quiet",
 )  # fmt: skip
 FILES = ["card.json", "model.keras", "plots.png", "predictions.csv", "report.json", "report.md"]
 
@@ -314,6 +315,24 @@ def test_an_output_with_foreign_files_is_refused(command, untrained):
 def test_an_impossible_output_ends_in_one_line(command, untrained):
     told(command("--output", "x" * 300), "shorter")
     told(command("--output", "."), "folder")
+
+
+def test_the_improvements_are_switches(command):
+    switches = ["--fine-tune", "all", "--augmenter", "flip_rotate_shift", "--symmetries", "--dropout", "0.2"]
+    status, _, err = command(*switches, "--csv-log", "logs/epochs.csv")
+    assert status == 0, err
+    recipe = report()["recipe"]
+    assert recipe["augmenter"]["name"] == "flip_rotate_shift"
+    assert recipe["trainer"]["options"]["unfreeze"] == "all"
+    assert recipe["trainer"]["options"]["first"]["epochs"] == 1
+    assert report()["test"]["views"] == 8
+    assert len(report()["history"]["loss"]) == 2
+    assert len(Path("logs/epochs.csv").read_text().splitlines()) == 3  # a head and an epoch of each phase
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is not None, reason="tensorboard is installed")
+def test_without_tensorboard_its_log_is_refused_before_training(command, untrained):
+    told(command("--tensorboard", "logs"), "pip install tensorboard")
 
 
 def test_an_interrupted_run_says_so(command, monkeypatch):

@@ -132,7 +132,7 @@ def stages(model: keras.Model) -> tuple[Stage, ...]:
     return found
 
 
-def cut(model: keras.Model, name: str) -> tuple[keras.Model | None, keras.Model]:
+def cut(model: keras.Model, name: str) -> "tuple[keras.Model | None, keras.Model]":
     """Returns the classifier's frozen part and backbone cut where a stage starts: (below, above), layers shared.
 
     ``below`` takes (B, height, width, 3) RGB in [0, 255] to the tensor that passes into the stage called ``name``,

@@ -22,7 +22,8 @@ from lesionkit.recipe import Part
 ENGINE = "views/1"
 
 Images = npt.NDArray[Any]
-Chosen: TypeAlias = str | Part | keras.layers.Layer
+#: A registered name, a Part, or a Keras layer (which is called with images).
+Chosen: TypeAlias = str | Part | Callable[..., Any]
 
 
 class View(Protocol):

@@ -83,8 +83,8 @@ class Fitting:
                 raise OptionError(f"{name} is one of {listed}. Received: {getattr(self, name)!r}")
         if not is_positive(self.learning_rate):
             raise OptionError(f"learning_rate is a number above 0. Received: {self.learning_rate!r}")
-        if self.warmup_epochs >= self.epochs:
-            raise OptionError(f"warmup_epochs is less than epochs, {self.epochs}. Received: {self.warmup_epochs}")
+        if self.warmup_epochs > self.epochs:
+            raise OptionError(f"warmup_epochs is at most epochs, {self.epochs}. Received: {self.warmup_epochs}")
 
     def options(self) -> dict[str, Any]:
         """Returns what makes the same trainer again, as what JSON can hold: the chief four, and what is not usual."""
@@ -138,7 +138,7 @@ def optimizer_of(
             )
         rate = keras.optimizers.schedules.CosineDecay(
             0.0 if options.warmup_epochs else options.learning_rate,
-            steps * (options.epochs - options.warmup_epochs),
+            max(steps * (options.epochs - options.warmup_epochs), 1),
             alpha=1.0 if options.schedule == "constant" else 0.0,
             warmup_target=options.learning_rate if options.warmup_epochs else None,
             warmup_steps=steps * options.warmup_epochs,

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 Builder: TypeAlias = Callable[[], keras.Model]
 
 
-def built(model: keras.Model | Builder, precision: str) -> keras.Model:
+def built(model: "keras.Model | Builder", precision: str) -> keras.Model:
     """Returns the model, built now in ``precision`` where a function that builds it was given.
 
     Raises:
@@ -53,7 +53,7 @@ def built(model: keras.Model | Builder, precision: str) -> keras.Model:
 
 def prepare(
     model: keras.Model,
-    frozen: keras.Model | None,
+    frozen: "keras.Model | None",
     above: Sequence[keras.Model],
     options: Fitting,
     train: Data,
@@ -93,10 +93,10 @@ def prepare(
 
 
 def _why_not_stored(
-    frozen: keras.Model | None,
+    frozen: "keras.Model | None",
     options: Fitting,
     given: Sequence[Data],
-    augmenter: keras.layers.Layer | None,
+    augmenter: "keras.layers.Layer | None",
     store: FeatureStore | bool,
 ) -> str | None:
     """Returns why there is nothing to store, or None where there is."""
@@ -119,7 +119,7 @@ def _stored(
     above: Sequence[keras.Model],
     options: Fitting,
     given: Sequence[Records],
-    augmenter: keras.layers.Layer | None,
+    augmenter: "keras.layers.Layer | None",
     store: FeatureStore,
 ) -> Task:
     """Returns the task on stored features: of each view of the training images, and of the validation images."""
@@ -169,7 +169,7 @@ def _online(
     image_size: tuple[int, int],
     options: Fitting,
     given: Sequence[Data],
-    augmenter: keras.layers.Layer | None,
+    augmenter: "keras.layers.Layer | None",
 ) -> Task:
     """Returns the task on the images themselves, augmented anew where an augmenter is given."""
     records = [one for one in given if isinstance(one, Records)]

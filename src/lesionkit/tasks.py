@@ -55,7 +55,7 @@ class Feed:
     data: Data = field(repr=False)
     values: Any = field(default=None, repr=False)
     views: int | None = 1
-    mixer: keras.layers.Layer | None = None
+    mixer: "keras.layers.Layer | None" = None
 
     @property
     def labels(self) -> npt.NDArray[np.int64] | None:

@@ -16,9 +16,9 @@ def shades_of_gray(
 ) -> keras.Model:
     """Returns RGB in [0, 255] with the colour of the light divided out and clipped to [0, 255], then scaled.
 
-    The light of an image is estimated as the Minkowski mean of each channel, e_c = (mean |x_c|^p)^(1/p), scaled to
-    length 1; each channel becomes x_c / (sqrt(3) e_c). The light's strength stays in the image, so a grey image does
-    not change. Finlayson and Trezzi 2004, "Shades of Gray and Colour Constancy", 12th Color Imaging Conference,
+    The light of an image is estimated as the Minkowski mean of each channel, ``e_c = (mean |x_c|^p)^(1/p)``, scaled
+    to length 1; each channel becomes x_c / (sqrt(3) e_c). The light's strength stays in the image, so a grey image
+    does not change. Finlayson and Trezzi 2004, "Shades of Gray and Colour Constancy", 12th Color Imaging Conference,
     37-41; of use on dermoscopic images of several sources in Barata, Celebi and Marques 2015,
     doi:10.1109/JBHI.2014.2336473.
 

@@ -51,7 +51,7 @@ class FineTune(Fitting):
 
     def fit(
         self,
-        model: keras.Model | Builder,
+        model: "keras.Model | Builder",
         train: Data,
         validation: Data | None = None,
         *,

@@ -22,7 +22,7 @@ class Frozen(Fitting):
 
     def fit(
         self,
-        model: keras.Model | Builder,
+        model: "keras.Model | Builder",
         train: Data,
         validation: Data | None = None,
         *,
