@@ -34,9 +34,9 @@ def main(images, output):
     for module in ("frozen", "fine_tune"):
         home = sys.modules[f"lesionkit.trainers.{module}"]
         home.fit_task = lambda *given, callbacks=(), **more: fit_task(*given, callbacks=[*callbacks, Slow()], **more)
-    first = Frozen(epochs=4, batch_size=4, views=2, patience=3, sampling="balanced", label_smoothing=0.1)
+    first = Frozen(epochs=3, batch_size=4, views=2, patience=2, sampling="balanced", label_smoothing=0.1)
     trainer = FineTune(
-        unfreeze="high", epochs=4, batch_size=4, learning_rate=1e-3, views=2, patience=3, layer_decay=0.5, first=first
+        unfreeze="high", epochs=3, batch_size=4, learning_rate=1e-3, views=2, patience=2, layer_decay=0.5, first=first
     )
     recipe = lk.Recipe(
         backbone=lk.Part("deep"),

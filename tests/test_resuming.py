@@ -69,11 +69,11 @@ def test_killed_at_random_moments_it_ends_as_if_never_stopped(folder, tmp_path):
     chance = random.Random(seed)
     kills, told = 0, ""
     while not (broken / "answers.npz").exists():
-        after = chance.uniform(0.3, 0.6) * seconds if kills < 4 else None
+        after = chance.uniform(0.3, 0.6) * seconds if kills < 3 else None
         killed, log = start(folder, broken, after)
         kills += killed
         told += log
-    assert kills >= 3, f"seed {seed}"
+    assert kills == 3, f"seed {seed}"
     assert "resumed:" in told or "finished before" in told
     with np.load(whole / "answers.npz") as one, np.load(broken / "answers.npz") as other:
         for name in ("folds", "test"):
@@ -125,19 +125,16 @@ def test_it_goes_on_after_the_last_finished_epoch_and_says_so(model, train, held
 
 
 def test_the_best_epoch_and_the_patience_survive(model, train, held_out, store, tmp_path):
-    trainer = dataclasses.replace(TRAINER, epochs=12, patience=2, learning_rate=0.1)
+    trainer = dataclasses.replace(TRAINER, epochs=12, patience=2, learning_rate=0.02)
     one, other = model(), model()
     whole = trainer.fit(one, train, held_out, store=store)
-    watched = whole.history["val_balanced_accuracy"]
-    best = int(np.argmax(watched))
-    assert whole.epochs == min(best + 1 + 2, 12)
+    kill = [Kill(whole.epochs - 1, RuntimeError())]
     with pytest.raises(RuntimeError):
-        again = [Kill(whole.epochs - 1, RuntimeError())]
-        trainer.fit(other, train, held_out, store=store, resume_dir=tmp_path, callbacks=again)
+        trainer.fit(model(), train, held_out, store=store, resume_dir=tmp_path, callbacks=kill)
     rest = trainer.fit(other, train, held_out, store=store, resume_dir=tmp_path)
     assert rest.epochs == whole.epochs
-    found = other.predict(np.stack([np.zeros((16, 16, 3), np.float32)]), verbose=0)
-    np.testing.assert_allclose(found, one.predict(np.zeros((1, 16, 16, 3), np.float32), verbose=0), atol=1e-4)
+    for ours, theirs in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_finished_it_is_not_trained_again(model, train, store, tmp_path, caplog):
@@ -151,14 +148,16 @@ def test_finished_it_is_not_trained_again(model, train, store, tmp_path, caplog)
     assert_equal(weights(one), weights(other))
 
 
-@pytest.mark.parametrize("change", [{"learning_rate": 0.02}, {"seed": 1}, {"epochs": 4}])
-def test_another_training_does_not_go_on_from_it(model, train, store, tmp_path, caplog, change):
+def test_another_training_does_not_go_on_from_it(model, train, store, tmp_path, caplog):
     caplog.set_level(logging.INFO, "lesionkit")
-    TRAINER.fit(model(), train, store=store, resume_dir=tmp_path)
-    dataclasses.replace(TRAINER, **change).fit(model(), train, store=store, resume_dir=tmp_path)
-    TRAINER.fit(model(), train[:-1], store=store, resume_dir=tmp_path)
+    short = dataclasses.replace(TRAINER, epochs=1)
+    short.fit(model(), train, store=store, resume_dir=tmp_path)
+    for change in ({"learning_rate": 0.02}, {"seed": 1}, {"epochs": 2}):
+        dataclasses.replace(short, **change).fit(model(), train, store=store, resume_dir=tmp_path)
+    short.fit(model(), train[:-1], store=store, resume_dir=tmp_path)
     assert "resumed" not in caplog.text
-    assert len(list(tmp_path.glob("head-*.npz"))) == 3
+    assert "finished before" not in caplog.text
+    assert len(list(tmp_path.glob("head-*.npz"))) == 5
 
 
 def test_a_damaged_state_is_told_and_not_used(model, train, store, tmp_path, caplog):
