@@ -156,6 +156,12 @@ def cut(model: keras.Model, name: str) -> "tuple[keras.Model | None, keras.Model
     return below, keras.Model(place, backbone.output, name="above")
 
 
+def layers_within(model: keras.Model) -> list[keras.layers.Layer]:
+    """Returns the model, its layers, and those of the models within, outermost first."""
+    within = [layers_within(layer) if isinstance(layer, keras.Model) else [layer] for layer in model.layers]
+    return [model, *(layer for layers in within for layer in layers)]
+
+
 def learning_part(head: keras.Model) -> "tuple[keras.Model | None, keras.Model]":
     """Returns the head cut before its first layer that learns or draws at random: (what is fixed, what learns).
 

@@ -1,9 +1,9 @@
 """What all trainers let a user choose, and the optimizer and loss that this makes."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import keras
 
@@ -95,11 +95,6 @@ class Fitting:
             if item.name in chief or value != item.default:
                 found[item.name] = value.options() if isinstance(value, Fitting) else value
         return found
-
-    @classmethod
-    def of(cls, given: "Self | Mapping[str, Any]") -> Self:
-        """Returns a trainer of this kind, itself or made from its :meth:`options`."""
-        return given if isinstance(given, cls) else cls(**given)  # type: ignore[arg-type]
 
 
 def is_positive(number: Any) -> bool:

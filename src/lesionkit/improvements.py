@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionkit import metrics
+from lesionkit.augmentation import views_of
 from lesionkit.checkpoints import identity
 from lesionkit.comparison import compare
 from lesionkit.determinism import is_deterministic
@@ -106,7 +107,13 @@ def cross_validate(
     probabilities, spent = _judged(f"{variant.name}, shipped test", variant, pool, test, 0, folder, store)
     relation = relate(test, Seen.of(pool))
     shipped = Evaluation(
-        pool.class_names, probabilities, test.label, tuple(test.source), tuple(test.image_id), relation=relation
+        pool.class_names,
+        probabilities,
+        test.label,
+        tuple(test.source),
+        tuple(test.image_id),
+        relation=relation,
+        views=len(views_of(variant.views, variant.recipe.image_size)),
     )
     return Answers(variant, answers, seconds + spent, shipped)
 
@@ -169,7 +176,11 @@ def rows_of(answers: Sequence[Answers], records: Records, *, comparisons: int | 
     for number, one in enumerate(answers):
         drawn = metrics.bootstrap(labels, *one.probabilities, groups=groups)
         scores = {name: [getattr(metrics, name)(labels, of_seed) for of_seed in one.probabilities] for name in SCORED}
-        compared = compare(labels, base, one.probabilities, groups, comparisons=comparisons or max(len(answers) - 1, 1))
+        compared = (
+            compare(labels, base, one.probabilities, groups, comparisons=comparisons or len(answers) - 1)
+            if number
+            else None
+        )
         rows.append(
             Row(
                 name=one.variant.name,
@@ -179,7 +190,7 @@ def rows_of(answers: Sequence[Answers], records: Records, *, comparisons: int | 
                 interval=metrics.interval(drawn[..., SCORED.index("balanced_accuracy")].mean(axis=0)),
                 accuracy=float(np.mean(scores["accuracy"])),
                 loss=float(np.mean(scores["loss"])),
-                comparison=compared if number else None,
+                comparison=compared,
                 test=None if one.test is None else one.test.scores,
                 seconds=one.seconds,
                 optimistic=one.variant.optimistic,

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from lesionkit.assembly import layers_within
 from lesionkit.augmentation import reseed
 from lesionkit.errors import OptionError
 from lesionkit.features import FeatureStore
@@ -76,7 +77,7 @@ def find_learning_rate(
     if not is_positive(lowest) or not is_positive(highest) or lowest >= highest:
         raise OptionError(f"lowest and highest are learning rates, 0 < lowest < highest. Received: {lowest}, {highest}")
     plain = dataclasses.replace(trainer, schedule="constant", warmup_epochs=0)
-    learns = [(layer, layer.trainable) for layer in _layers(model)]
+    learns = [(layer, layer.trainable) for layer in layers_within(model)]
     task = plain.task(model, train, augmenter=augmenter, store=store)
     before = values_of(task.learned)
     try:
@@ -108,11 +109,3 @@ def _climb(trainer: Fitting, task: Task, rates: npt.NDArray[np.float64]) -> Rate
     if not losses:
         raise OptionError(f"The loss is no number at the lowest rate already, {rates[0]:.1e}: start lower.")
     return Rates(tried[int(np.argmin(losses))] / 10, tried, losses)
-
-
-def _layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """Returns the model's layers, with the models within and theirs, outermost first."""
-    found = [model]
-    for layer in model.layers:
-        found += _layers(layer) if isinstance(layer, keras.Model) else [layer]
-    return found

@@ -1,7 +1,6 @@
 """What a trainer fits and on what: the part of a classifier that learns, and the values that go into it."""
 
 import dataclasses
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -16,8 +15,6 @@ from lesionkit.fitting import Fitting
 from lesionkit.pipeline import batches, one_hot, order
 from lesionkit.records import Records, as_column
 from lesionkit.shards import Features
-
-logger = logging.getLogger(__name__)
 
 #: Records, or a ``tf.data.Dataset`` (which has no types).
 Data: TypeAlias = Records | Any

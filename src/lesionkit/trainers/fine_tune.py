@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import keras
 
-from lesionkit.assembly import cut, parts, stages
+from lesionkit.assembly import cut, layers_within, parts, stages
 from lesionkit.augmentation import Chosen
 from lesionkit.errors import OptionError
 from lesionkit.features import FeatureStore
@@ -104,7 +104,7 @@ class FineTune(Fitting):
         """Returns what learns in ``model`` in the second phase, and on what."""
         below, above = cut(model, self.unfreeze)
         backbone = parts(model).backbone
-        learning = {layer.name for layer in _layers(above)}
+        learning = {layer.name for layer in layers_within(above)}
         backbone.trainable = True
         for layer in backbone.layers:
             layer.trainable = layer.name in learning
@@ -121,11 +121,3 @@ class FineTune(Fitting):
             _, above = cut(model, name)
             factors |= {id(weight): (weight, factor) for weight in above.trainable_variables}
         return list(factors.values())
-
-
-def _layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """Returns the layers of a model, with those of the models within."""
-    found = []
-    for layer in model.layers:
-        found += _layers(layer) if isinstance(layer, keras.Model) else [layer]
-    return found
