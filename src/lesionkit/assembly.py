@@ -81,6 +81,7 @@ def build_classifier(
     with _seeded(seed):
         scaled = _member(preprocessors, _with_native(preprocessor, body.native))(size)
         features = called(body.build, body.name, (*size, 3), **body_part.options)
+    with _seeded(seed):  # anew: the head's first weights do not depend on what was built before it
         classify = _member(heads, head)(features.output.shape[1:], len(names))
         image = keras.Input((*size, 3), name="image", dtype="float32")
         scaled, features, classify = (
