@@ -1,6 +1,8 @@
 """Records to decoded batches: what is read, in which order, and what becomes of files that cannot be read."""
 
+import gc
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from lesionkit import images, survey
 from lesionkit.errors import OptionError, UnreadableImagesError
-from lesionkit.pipeline import Pixels, dataset, decode_each, one_hot, order
+from lesionkit.pipeline import Pixels, batches, dataset, decode_each, one_hot, order
 
 SIZE = (16, 16)
 quick = settings(max_examples=50, deadline=None)
@@ -128,3 +130,30 @@ def test_pixels_name_all_that_cannot_be_read(broken):
     with pytest.raises(UnreadableImagesError) as raised:
         Pixels(broken.source, SIZE)[np.arange(4)]
     assert [error.source for error in raised.value.errors] == [broken.source[1], broken.source[3]]
+
+
+class Values:
+    """Features of which it can be told whether they are still held."""
+
+    shape, dtype = (6, 2), np.dtype(np.float32)
+
+    def __getitem__(self, rows):
+        return np.ones((len(rows), 2), np.float32)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_what_a_dataset_reads_goes_with_it(in_memory):
+    """TensorFlow keeps every generator for ever: a search would keep the features and the model of each trial."""
+    values = np.ones((6, 2), np.float32) if in_memory else Values()
+    asked = Values()  # stands for whatever the order of the images comes from
+    held = weakref.ref(asked)
+    made = batches(values, np.arange(6), 4, lambda asked=asked: np.arange(len(asked[range(6)])))
+    del asked, values
+    assert len(list(made)) == 2
+    mapped = made.map(lambda one, label: one)
+    del made
+    gc.collect()
+    assert len(list(mapped)) == 2  # a dataset made of it still reads
+    del mapped
+    gc.collect()
+    assert held() is None

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -103,8 +104,10 @@ def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callab
     import tensorflow as tf
 
     checked_count(batch_size, "batch_size")
+    held = [values, rows]  # TensorFlow keeps a generator for ever, and with it whatever it refers to
 
     def one_pass() -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        values, rows = held
         places = rows()
         for start in range(0, len(places), batch_size):
             batch = places[start : start + batch_size]
@@ -112,14 +115,15 @@ def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callab
 
     if isinstance(values, np.ndarray):  # in memory already: Python is asked for the order only, once a pass
         tensors = tf.constant(values), tf.constant(labels)
-        places = tf.data.Dataset.from_generator(
-            lambda: iter([rows()]), output_signature=tf.TensorSpec((None,), tf.int64)
+        generated = tf.data.Dataset.from_generator(
+            lambda: iter([held[1]()]), output_signature=tf.TensorSpec((None,), tf.int64)
         )
-        places = places.flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
+        places = generated.flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
         data = places.map(lambda batch: (tf.gather(tensors[0], batch), tf.gather(tensors[1], batch % len(labels))))
     else:
         signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (values, labels))
-        data = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
+        generated = data = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
+    weakref.finalize(generated, held.clear)  # whatever is made of the dataset keeps it
     return data.apply(tf.data.experimental.assert_cardinality(-(-len(labels) // batch_size))).prefetch(2)
 
 
