@@ -10,10 +10,14 @@ import keras
 from lesionkit.errors import OptionError
 from lesionkit.options import checked_count, checked_seed, checked_share
 
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine")
 LOSSES = ("cross_entropy", "focal")
 SAMPLINGS = ("shuffled", "balanced")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+#: What is not Keras's default: Nesterov momentum, as Sutskever et al. 2013 use it for networks of many layers.
+SGD_MOMENTUM = {"momentum": 0.9, "nesterov": True}
 
 #: The exponent of the focal loss, by which Lin et al. 2017 reached most.
 FOCAL_GAMMA = 2.0
@@ -25,10 +29,12 @@ class Fitting:
 
     Attributes:
         epochs: passes over the training images.
-        learning_rate: Adam's, at its highest.
+        learning_rate: the optimizer's, at its highest.
         batch_size: images a step.
         seed: of the order of the images, of augmentation and of dropout; each is a function of it, the epoch and the
             image's place.
+        optimizer: ``"adam"``, ``"adamw"``, ``"rmsprop"``, with Keras's defaults, or ``"sgd"`` with a Nesterov momentum
+            of 0.9. AdamW's weight decay follows the full learning rate, also where ``layer_decay`` lowers it.
         schedule: ``"constant"``, or ``"cosine"``: from ``learning_rate`` to 0 over the epochs after the warm-up
             (Loshchilov and Hutter 2017, "SGDR", without restarts).
         warmup_epochs: epochs in which the learning rate rises from 0 in a straight line.
@@ -51,6 +57,7 @@ class Fitting:
     learning_rate: float = 1e-3
     batch_size: int = 32
     seed: int = 0
+    optimizer: str = "adam"
     schedule: str = "constant"
     warmup_epochs: int = 0
     loss: str = "cross_entropy"
@@ -71,6 +78,7 @@ class Fitting:
             if getattr(self, name) is not None:
                 checked_count(getattr(self, name), name)
         choices = {
+            "optimizer": OPTIMIZERS,
             "schedule": SCHEDULES,
             "loss": LOSSES,
             "class_weight": (None, "balanced"),
@@ -114,7 +122,7 @@ def loss_of(options: Fitting) -> keras.losses.Loss:
 def optimizer_of(
     options: Fitting, steps: int | None, slower: Sequence[tuple[Any, float]] = ()
 ) -> keras.optimizers.Optimizer:
-    """Returns Adam with the schedule of ``options``.
+    """Returns the optimizer of ``options`` with their schedule.
 
     Args:
         options: the trainer.
@@ -138,16 +146,25 @@ def optimizer_of(
             warmup_target=options.learning_rate if options.warmup_epochs else None,
             warmup_steps=steps * options.warmup_epochs,
         )
-    return SlowerAdam(rate, slower) if slower else keras.optimizers.Adam(rate)
+    kinds = {
+        "adam": keras.optimizers.Adam,
+        "adamw": keras.optimizers.AdamW,
+        "rmsprop": keras.optimizers.RMSprop,
+        "sgd": keras.optimizers.SGD,
+    }
+    more = SGD_MOMENTUM if options.optimizer == "sgd" else {}
+    optimizer: keras.optimizers.Optimizer = _slowed(kinds[options.optimizer], slower)(rate, **more)
+    return optimizer
 
 
-class SlowerAdam(keras.optimizers.Adam):
-    """Adam with some variables at a part of the learning rate."""
+def _slowed(kind: Any, slower: Sequence[tuple[Any, float]]) -> Any:
+    """Returns the optimizer class, or one that moves some variables at a part of the learning rate."""
+    if not slower:
+        return kind
+    factors = {variable.value.ref(): factor for variable, factor in slower}
 
-    def __init__(self, learning_rate: Any, slower: Sequence[tuple[Any, float]]) -> None:
-        super().__init__(learning_rate)
-        self._factors = {variable.value.ref(): factor for variable, factor in slower}
+    class Slowed(kind):
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            super().update_step(gradient, variable, learning_rate * factors.get(variable.ref(), 1.0))
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates ``variable``, a TensorFlow variable."""
-        super().update_step(gradient, variable, learning_rate * self._factors.get(variable.ref(), 1.0))
+    return Slowed
