@@ -104,10 +104,10 @@ def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callab
     import tensorflow as tf
 
     checked_count(batch_size, "batch_size")
-    held = [values, rows]  # TensorFlow keeps a generator for ever, and with it whatever it refers to
 
-    def one_pass() -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
-        values, rows = held
+    def one_pass(
+        values: Any, rows: Callable[[], npt.NDArray[np.int64]]
+    ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         places = rows()
         for start in range(0, len(places), batch_size):
             batch = places[start : start + batch_size]
@@ -115,16 +115,32 @@ def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callab
 
     if isinstance(values, np.ndarray):  # in memory already: Python is asked for the order only, once a pass
         tensors = tf.constant(values), tf.constant(labels)
-        generated = tf.data.Dataset.from_generator(
-            lambda: iter([held[1]()]), output_signature=tf.TensorSpec((None,), tf.int64)
+        kept = [rows]
+        passes = tf.data.Dataset.from_tensors(0)
+        weakref.finalize(passes, kept.clear)  # see generated
+        places = passes.map(lambda _: tf.numpy_function(lambda: kept[0](), (), tf.int64))
+        places = places.flat_map(
+            lambda order: tf.data.Dataset.from_tensor_slices(tf.ensure_shape(order, (None,))).batch(batch_size)
         )
-        places = generated.flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
         data = places.map(lambda batch: (tf.gather(tensors[0], batch), tf.gather(tensors[1], batch % len(labels))))
     else:
         signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (values, labels))
-        generated = data = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
-    weakref.finalize(generated, held.clear)  # whatever is made of the dataset keeps it
+        data = generated(one_pass, signature, values, rows)
     return data.apply(tf.data.experimental.assert_cardinality(-(-len(labels) // batch_size))).prefetch(2)
+
+
+def generated(one_pass: Callable[..., Iterator[Any]], signature: Any, *held: Any) -> Any:
+    """Returns a ``tf.data.Dataset`` of what ``one_pass(*held)`` yields; ``held`` is let go when the dataset is gone.
+
+    TensorFlow keeps a dataset's generator for ever, and with it all that it refers to: of each training the features
+    and the model. So what is large comes by ``held``, and whatever is made of the dataset keeps it.
+    """
+    import tensorflow as tf
+
+    kept = list(held)
+    data = tf.data.Dataset.from_generator(lambda: one_pass(*kept), output_signature=signature)
+    weakref.finalize(data, kept.clear)
+    return data
 
 
 def _decode(source: str, image_size: tuple[int, int]) -> Decoded:

@@ -8,14 +8,15 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
-from lesionkit.assembly import learning_part, origin, parts
+from lesionkit.assembly import learning_part, origin, parts, remember
 from lesionkit.augmentation import Augmentation, Chosen, mixes
 from lesionkit.augmentation import augmenter as augmenter_of
+from lesionkit.distribution import copied, scope
 from lesionkit.errors import DataError, OptionError
 from lesionkit.features import FeatureStore
 from lesionkit.files import as_text
-from lesionkit.fingerprints import fingerprint
 from lesionkit.fitting import Fitting
 from lesionkit.pipeline import Pixels
 from lesionkit.records import Records
@@ -29,19 +30,31 @@ logger = logging.getLogger(__name__)
 Builder: TypeAlias = Callable[[], keras.Model]
 
 
-def built(model: "keras.Model | Builder", precision: str) -> keras.Model:
-    """Returns the model, built now in ``precision`` where a function that builds it was given.
+def built(
+    model: "keras.Model | Builder", precision: str, strategy: "tf.distribute.Strategy | None" = None
+) -> keras.Model:
+    """Returns the model; where a function that builds it was given, built now, in ``precision``.
+
+    Under a strategy the function is called in its scope, so that all workers start from the chief's weights, and what
+    is returned is a copy outside of it, which Keras can save and ask as any other.
 
     Raises:
-        OptionError: a model that is built already has another precision.
+        OptionError: a model that is built already has another precision, or was built in a strategy's scope.
     """
     if not isinstance(model, keras.Model):
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(precision)
         try:
-            return model()
+            with scope(strategy):
+                found = model()
+            return found if strategy is None else _outside(found)
         finally:
             keras.config.set_dtype_policy(before)
+    if any(isinstance(one.value, tf.distribute.DistributedValues) for one in model.weights):
+        raise OptionError(
+            "The model was built in a strategy's scope, where Keras answers once for each replica. Build it outside: "
+            "fit(..., strategy=strategy) copies what learns into the scope; or give fit the function that builds it."
+        )
     found = parts(model).backbone.layers[-1].dtype_policy.name
     if found != precision:
         raise OptionError(
@@ -49,6 +62,14 @@ def built(model: "keras.Model | Builder", precision: str) -> keras.Model:
             "model is built: give fit a function that builds it, such as lambda: build_classifier(...)."
         )
     return model
+
+
+def _outside(model: keras.Model) -> keras.Model:
+    """Returns a copy of a model that was built in a strategy's scope."""
+    copy, known = copied(model), origin(model)
+    if known is not None:
+        remember(copy, known)
+    return copy
 
 
 def prepare(
@@ -81,7 +102,6 @@ def prepare(
         raise OptionError("An augmenter and balanced sampling need the training images as Records.")
     augmenter = None if chosen is None else augmenter_of(chosen)
     fixed = [one for one in (frozen, *above) if one is not None]
-    source = [*map(fingerprint, fixed), *([] if augmenter is None else [Augmentation(augmenter, options.seed).name])]
     reason = _why_not_stored(frozen, options, given, augmenter, store)
     if reason is None:
         kept = store if isinstance(store, FeatureStore) else FeatureStore()
@@ -89,7 +109,8 @@ def prepare(
     else:
         logger.info("%s: the whole network runs for every image in every epoch", reason)
         task = _online(Learner(parts(model).head, *fixed), model.input.shape[1:3], options, given, augmenter)
-    return dataclasses.replace(task, source=tuple(source))
+    named = None if augmenter is None else Augmentation(augmenter, options.seed).name
+    return dataclasses.replace(task, fixed=tuple(fixed), augmentation=named)
 
 
 def _why_not_stored(

@@ -17,8 +17,8 @@ from lesionkit.errors import OptionError
 from lesionkit.features import FeatureStore
 from lesionkit.fitting import Fitting, is_positive
 from lesionkit.options import checked_count
-from lesionkit.tasks import Data, Task
-from lesionkit.training import assign, class_weight_of, compile_learner, values_of
+from lesionkit.tasks import Data, Task, assign, values_of
+from lesionkit.training import class_weight_of, compile_learner
 
 #: The loss at which the search ends, as a multiple of the least smoothed loss so far.
 WORSE = 4.0

@@ -1,7 +1,7 @@
 """What a trainer fits and on what: the part of a classifier that learns, and the values that go into it."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from lesionkit.balance import balanced_order
+from lesionkit.fingerprints import fingerprint
 from lesionkit.fitting import Fitting
 from lesionkit.pipeline import batches, one_hot, order
 from lesionkit.records import Records, as_column
@@ -92,15 +93,22 @@ class Task:
         learner: the model; its output is (B, num_classes).
         train: what it learns from.
         held_out: what it is watched on, if anything.
-        source: what the values are besides their files: the fingerprints of the parts that stay, and the augmenter.
+        fixed: the parts that stay as they are.
+        augmentation: the name of what augments the training images, if anything does.
         found: the stored features behind the values, if any.
     """
 
     learner: keras.Model
     train: Feed
     held_out: Feed | None
-    source: tuple[str, ...] = ()
+    fixed: tuple[keras.Model, ...] = ()
+    augmentation: str | None = None
     found: Features | None = field(default=None, repr=False)
+
+    @property
+    def source(self) -> list[str]:
+        """What the values are besides their files: the fingerprints of the parts that stay, and the augmenter."""
+        return [*map(fingerprint, self.fixed), *([] if self.augmentation is None else [self.augmentation])]
 
     @property
     def num_classes(self) -> int:
@@ -129,6 +137,17 @@ class Task:
         known, first = self.found.picture_id, len(self.given[0])  # further views lie between the two
         ends = known[:first] + known[len(known) - len(records) + first :]
         return dataclasses.replace(records, picture_id=as_column(ends))
+
+
+def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    """Sets each variable to its value."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def values_of(variables: Sequence[Any]) -> list[npt.NDArray[Any]]:
+    """Returns copies of the variables' values."""
+    return [np.array(variable.numpy()) for variable in variables]
 
 
 def _mixed(mixer: keras.layers.Layer, images: Any, labels: Any) -> tuple[Any, Any]:

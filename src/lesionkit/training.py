@@ -1,4 +1,4 @@
-"""The loop: epochs of Keras's ``fit`` that can be stopped, killed and gone on with."""
+"""The loop: epochs that can be stopped, killed and gone on with, by Keras's ``fit`` or, under a strategy, by ours."""
 
 import contextlib
 import dataclasses
@@ -14,22 +14,27 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
+import tensorflow as tf
 
 from lesionkit.assembly import origin
 from lesionkit.augmentation import Chosen, reseed
 from lesionkit.balance import BalancedAccuracy, class_weights
 from lesionkit.checkpoints import State, identity, read_state, write_state
 from lesionkit.determinism import is_deterministic
+from lesionkit.distribution import check_alike, is_chief, placed, scope
 from lesionkit.errors import DivergedError, OptionError
 from lesionkit.files import as_text
 from lesionkit.fitting import Fitting, loss_of, optimizer_of
 from lesionkit.recipe import Part, Recipe
 from lesionkit.records import Records
+from lesionkit.replicas import Interrupt, Loop
 from lesionkit.run import DataSummary, Seen, TrainingRun
-from lesionkit.tasks import Feed, Task
+from lesionkit.tasks import Feed, Task, assign, values_of
 
 logger = logging.getLogger(__name__)
+
+#: Steps that TensorFlow makes before it comes back to Python, where they are short: on values in memory.
+STEPS = 16
 
 #: What early stopping watches.
 WATCHED = "val_balanced_accuracy"
@@ -43,6 +48,7 @@ def fit_task(
     *,
     slower: Sequence[tuple[Any, float]] = (),
     augmenter: Chosen | None = None,
+    strategy: "tf.distribute.Strategy | None" = None,
     resume_dir: str | os.PathLike[str] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingRun:
@@ -55,6 +61,7 @@ def fit_task(
         task: what learns, on what.
         slower: (variable, factor) of those that learn at a part of the learning rate.
         augmenter: what the training images were augmented with, for the recipe.
+        strategy: where a copy of the learner trains, whose weights come back in the end; None: here, itself.
         resume_dir: a folder for the state after each epoch; training that has one there goes on from it.
         callbacks: Keras's; they see the learner.
 
@@ -67,23 +74,44 @@ def fit_task(
         raise OptionError("patience needs validation images to watch. Give fit some, or leave patience out.")
     started = time.perf_counter()
     weights = class_weight_of(trainer, task.train)
-    compile_learner(task, trainer, slower)
-    watch = _Watch(task, trainer, phase, _path(task, trainer, phase, slower, resume_dir))
-    watch.restore()
-    if watch.state.epoch < trainer.epochs and not watch.state.stopped:
-        with _interrupts(watch):
-            task.learner.fit(
-                task.train.batches(trainer, task.num_classes, lambda: watch.epoch),
-                epochs=trainer.epochs,
-                initial_epoch=watch.state.epoch,
-                validation_data=None if task.held_out is None else task.held_out.batches(trainer, task.num_classes),
-                class_weight=weights,
-                callbacks=[*callbacks, watch],
-                shuffle=False,  # the datasets have their order
-                verbose=0,
-            )
-    watch.finish()
+    alone = strategy is None
+    told = "" if alone and resume_dir is None else _identity(task, trainer, phase, slower, strategy)
+    path = None if resume_dir is None else Path(resume_dir) / f"{phase}-{told}.npz"
+    with placed(task, slower, strategy) as (there, its_slower):
+        with scope(strategy):
+            in_memory = isinstance(task.train.values, np.ndarray)
+            compile_learner(there, trainer, its_slower, STEPS if in_memory and alone and not callbacks else 1)
+        watch = _Watch(there, trainer, phase, path, weights, writes=is_chief(strategy))
+        watch.restore()
+        check_alike(strategy, told, watch.state.epoch, resume_dir)
+        if watch.state.epoch < trainer.epochs and not watch.state.stopped:
+            with _interrupts(watch.interrupt, alone=alone):
+                _epochs(there, trainer, weights, [*callbacks, watch], watch, strategy)
+        watch.finish()
     return _run(trainer, phase, model, task, augmenter, watch.state.history, time.perf_counter() - started)
+
+
+def _epochs(
+    task: Task,
+    options: Fitting,
+    class_weight: Mapping[int, float] | None,
+    callbacks: Sequence[keras.callbacks.Callback],
+    watch: "_Watch",
+    strategy: "tf.distribute.Strategy | None",
+) -> None:
+    if strategy is not None:
+        Loop(strategy, task, options, class_weight, watch.interrupt).fit(watch.state.epoch, callbacks)
+        return
+    task.learner.fit(
+        task.train.batches(options, task.num_classes, lambda: watch.epoch),
+        epochs=options.epochs,
+        initial_epoch=watch.state.epoch,
+        validation_data=None if task.held_out is None else task.held_out.batches(options, task.num_classes),
+        class_weight=class_weight,
+        callbacks=callbacks,
+        shuffle=False,  # the datasets have their order
+        verbose=0,
+    )
 
 
 def _run(
@@ -129,25 +157,36 @@ def _recipe(trainer: Fitting, model: keras.Model, task: Task, augmenter: Chosen 
     )
 
 
-def compile_learner(task: Task, options: Fitting, slower: Sequence[tuple[Any, float]] = ()) -> None:
-    """Makes the learner of ``task`` ready to fit, its optimizer's variables among it."""
+def compile_learner(task: Task, options: Fitting, slower: Sequence[tuple[Any, float]] = (), steps: int = 1) -> None:
+    """Makes the learner of ``task`` ready to fit, ``steps`` at once, its optimizer's variables among it."""
     optimizer = optimizer_of(options, task.train.steps(options.batch_size), slower)
     if options.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    task.learner.compile(
-        optimizer=optimizer, loss=loss_of(options), metrics=["accuracy", BalancedAccuracy(task.num_classes)]
-    )
+    metrics = ["accuracy", BalancedAccuracy(task.num_classes)]
+    task.learner.compile(optimizer=optimizer, loss=loss_of(options), metrics=metrics, steps_per_execution=steps)
     optimizer.build(task.learner.trainable_variables)
 
 
 class _Watch(keras.callbacks.Callback):
     """Keeps the state after each epoch, looks for the best one, and stops where there is no point in going on."""
 
-    def __init__(self, task: Task, options: Fitting, phase: str, path: Path | None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        options: Fitting,
+        phase: str,
+        path: Path | None,
+        class_weight: Mapping[int, float] | None = None,
+        *,
+        writes: bool = True,
+    ) -> None:
         super().__init__()
-        self.epoch, self.interrupted = 0, False
-        self._task, self._options, self._phase, self._path = task, options, phase, path
+        self.epoch, self.interrupt = 0, Interrupt()
+        self._task, self._options, self._phase, self._path, self._writes = task, options, phase, path, writes
         self.state = State(0, {}, values_of(task.learned), ())
+        self._class_weight = class_weight
+        self._many = task.learner.steps_per_execution > 1
+        self._before: Sequence[Any] = ()
         self._spent: list[float] = []
         self._began = 0.0
 
@@ -176,15 +215,37 @@ class _Watch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         self.epoch, self._began = epoch, time.perf_counter()
+        self._reseed()
+        self._before = values_of(self._task.learner.optimizer.variables) if self._many else ()
+
+    def _reseed(self) -> None:
         for layer in (self._task.learner, self._task.train.mixer):
             if layer is not None:
-                reseed(layer, self._options.seed, epoch)
+                reseed(layer, self._options.seed, self.epoch)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._stop_if_interrupted()
         if not math.isfinite(float(logs["loss"])):
+            told = self._diverged(self._first_without_loss() if self._many else batch, float(logs["loss"]))
             assign(self._task.learned, self.state.weights)
-            raise DivergedError(self._diverged(batch, float(logs["loss"])))
+            raise DivergedError(told)
+
+    def _first_without_loss(self) -> int:
+        """Returns the batch in which the loss became no number: the epoch is gone through again, step by step."""
+        learner = self._task.learner
+        assign(self._task.learned, self.state.weights)
+        assign(learner.optimizer.variables, self._before)
+        self._reseed()
+        learner.reset_metrics()
+        batches = self._task.train.batches(self._options, self._task.num_classes, lambda: self.epoch)
+        losses = (self._loss(values, labels) for values, labels in batches)
+        return next((number for number, loss in enumerate(losses) if not math.isfinite(loss)), 0)
+
+    def _loss(self, values: Any, labels: Any) -> float:
+        """Makes one step; returns the mean loss since the epoch began."""
+        weights = self._class_weight or {}
+        sample_weight = np.array([weights.get(place, 1.0) for place in np.argmax(labels, axis=1)])
+        return float(self._task.learner.train_step((values, labels, sample_weight))["loss"])
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         self._stop_if_interrupted()
@@ -200,9 +261,10 @@ class _Watch(keras.callbacks.Callback):
             best = weights if place == epoch else best
             if epoch - place >= self._options.patience:
                 self.model.stop_training = True
-        optimizer = values_of(self._task.learner.optimizer.variables) if self._path else ()
+        writes = self._path is not None and self._writes
+        optimizer = values_of(self._task.learner.optimizer.variables) if writes else ()
         self.state = State(epoch + 1, history, weights, optimizer, best, bool(self.model.stop_training))
-        if self._path is not None:
+        if self._path is not None and self._writes:
             write_state(self._path, self.state)
         self._spent.append(time.perf_counter() - self._began)
         self._tell(figures)
@@ -215,7 +277,7 @@ class _Watch(keras.callbacks.Callback):
         logger.info("%s: epoch %d of %d: %s%s", self._phase, self.state.epoch, self._options.epochs, told, minutes)
 
     def _stop_if_interrupted(self) -> None:
-        if not self.interrupted:
+        if not self.interrupt.agreed:
             return
         where = f"stopped in epoch {self.epoch + 1} of {self._options.epochs} ({self._phase})"
         if self._path is None:
@@ -246,13 +308,13 @@ _NOT_EXACT = (
 
 
 @contextlib.contextmanager
-def _interrupts(watch: _Watch) -> Iterator[None]:
+def _interrupts(interrupt: Interrupt, *, alone: bool) -> Iterator[None]:
     """Lets Ctrl-C wait for the end of the step, where signals can be had; a second one does not wait."""
 
     def note(*_: Any) -> None:
-        if watch.interrupted:
+        if interrupt.asked:
             raise KeyboardInterrupt
-        watch.interrupted = True
+        interrupt.asked, interrupt.agreed = True, alone
         logger.warning("stopping after this step; again to stop at once")
 
     if threading.current_thread() is not threading.main_thread():
@@ -265,16 +327,22 @@ def _interrupts(watch: _Watch) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _path(
-    task: Task, options: Fitting, phase: str, slower: Sequence[tuple[Any, float]], resume_dir: Any
-) -> Path | None:
-    """Returns the file for the state of this very training: of these options, images and first weights."""
-    if resume_dir is None:
-        return None
+def _identity(
+    task: Task,
+    options: Fitting,
+    phase: str,
+    slower: Sequence[tuple[Any, float]],
+    strategy: "tf.distribute.Strategy | None",
+) -> str:
+    """Returns what names this very training: of these options, images and first weights.
+
+    It may go on with another number of replicas, unless it is to be the same to the bit.
+    """
     sides = [[list(one.source), one.label.tolist(), one.class_names] for one in task.given if isinstance(one, Records)]
     known = [] if task.found is None else [str(one) for one in task.found.picture_id]
-    told = [phase, options.options(), [factor for _, factor in slower], task.source, sides, known, is_deterministic()]
-    return Path(resume_dir) / f"{phase}-{identity(told, *values_of(task.learned))}.npz"
+    exact = is_deterministic() and (strategy is None or strategy.num_replicas_in_sync)
+    told = [phase, options.options(), [factor for _, factor in slower], task.source, sides, known, exact]
+    return identity(told, *values_of(task.learned))
 
 
 def class_weight_of(options: Fitting, feed: Feed) -> dict[int, float] | None:
@@ -284,14 +352,3 @@ def class_weight_of(options: Fitting, feed: Feed) -> dict[int, float] | None:
     if feed.labels is None:
         raise OptionError('class_weight="balanced" needs the training images as Records.')
     return class_weights(feed.labels)
-
-
-def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
-    """Sets each variable to its value."""
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-
-
-def values_of(variables: Sequence[Any]) -> list[npt.NDArray[Any]]:
-    """Returns copies of the variables' values."""
-    return [np.array(variable.numpy()) for variable in variables]

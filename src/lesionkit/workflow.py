@@ -1,5 +1,6 @@
 """The whole job on one screen: a recipe and records to a folder with a model, its figures and its report."""
 
+import contextlib
 import dataclasses
 import hashlib
 import logging
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from lesionkit import reports, trainers
 from lesionkit.assembly import build_classifier, parts
@@ -18,6 +20,7 @@ from lesionkit.audits import identified
 from lesionkit.augmentation import View, augmenter
 from lesionkit.bundle import save
 from lesionkit.checks.shortcuts import shortcut_probabilities
+from lesionkit.distribution import is_chief
 from lesionkit.errors import DataError
 from lesionkit.evaluation import Evaluation, evaluate
 from lesionkit.features import FeatureStore
@@ -48,6 +51,7 @@ def run_recipe(
     store: FeatureStore | bool = True,
     substitutions: Sequence[str] = (),
     views: str | Sequence[View | None] | None = None,
+    strategy: "tf.distribute.Strategy | None" = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Evaluation:
     """Trains and scores what ``recipe`` says and writes model, card, predictions and reports into ``output``.
@@ -67,6 +71,8 @@ def run_recipe(
         store: where the features are kept, see ``Frozen.fit``.
         substitutions: what stands in for what was asked for, in words for the top of every report.
         views: test-time augmentation, see :func:`~lesionkit.evaluate`.
+        strategy: to train on several devices or machines, see ``Frozen.fit``. Each of several workers makes the same
+            call, and has lesionkit's cache folder in common with the others; the chief alone writes ``output``.
         callbacks: Keras's, such as ``CSVLogger``; they see the part of the model that learns.
 
     Raises:
@@ -74,7 +80,8 @@ def run_recipe(
     """
     started = time.perf_counter()
     unfinished = _unfinished(output)
-    with whole_folder(output, FILES) as folder:
+    writes = is_chief(strategy)
+    with whole_folder(output, FILES) if writes else contextlib.nullcontext() as folder:
         model = build(recipe, records.class_names)
         patched = records if patch is None else apply_patch(records, patch)
         known, surveyed = readable(patched, survey(patched), on_unreadable=on_unreadable)
@@ -82,7 +89,8 @@ def run_recipe(
         train, validation, test = split(known, validation=recipe.validation, seed=recipe.seed)
         if not len(test) or ("test" in records.split and "test" not in known.split):
             raise DataError(f"{as_text(records.name)}: no readable test image is left to score.")
-        run = fit(recipe, model, train, validation, store=store, resume_dir=unfinished, callbacks=callbacks)
+        ways: dict[str, Any] = {"store": store, "resume_dir": unfinished, "callbacks": callbacks}
+        run = fit(recipe, model, train, validation, strategy=strategy, **ways)
         evaluation = evaluate(model, test, run=run, store=shared(model, store), views=views)
         seen = Records.concatenate([train, validation])
         place = {source: row for row, source in enumerate(known.source)}
@@ -94,12 +102,14 @@ def run_recipe(
             shortcut=shortcut_probabilities(seen, looks[0], test, looks[1], seed=recipe.seed),
             patch=None if patch is None else described(patch),
         )
-        save(model, folder, evaluation=evaluation)
-        for name, file in REPORTS.items():
-            reports.get(name)(evaluation, folder / file)
-    shutil.rmtree(unfinished, ignore_errors=True)
+        if folder is not None:
+            save(model, folder, evaluation=evaluation)
+            for name, file in REPORTS.items():
+                reports.get(name)(evaluation, folder / file)
     logger.info("%s", evaluation)
-    logger.info("written: %s", as_text(output))
+    if writes:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        logger.info("written: %s", as_text(output))
     return evaluation
 
 
@@ -131,11 +141,13 @@ def fit(
     validation: Records,
     *,
     store: FeatureStore | bool = True,
+    strategy: "tf.distribute.Strategy | None" = None,
     resume_dir: str | os.PathLike[str] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingRun:
     """Fits ``model`` in place as the recipe says; see ``Frozen.fit``."""
-    more = {} if recipe.augmenter is None else {"augmenter": recipe.augmenter}
+    asked = {"augmenter": recipe.augmenter, "strategy": strategy}
+    more = {name: value for name, value in asked.items() if value is not None}  # others' trainers may know neither
     ways = {"store": store, "resume_dir": resume_dir, "callbacks": callbacks}
     run: TrainingRun = _trainer(recipe).fit(model, train, validation, **ways, **more)
     return dataclasses.replace(run, recipe=recipe)

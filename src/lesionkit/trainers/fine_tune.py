@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import keras
+import tensorflow as tf
 
 from lesionkit.assembly import cut, layers_within, parts, stages
 from lesionkit.augmentation import Chosen
+from lesionkit.distribution import check_strategy
 from lesionkit.errors import OptionError
 from lesionkit.features import FeatureStore
 from lesionkit.fitting import Fitting
@@ -57,6 +59,7 @@ class FineTune(Fitting):
         *,
         augmenter: Chosen | None = None,
         store: FeatureStore | bool = True,
+        strategy: "tf.distribute.Strategy | None" = None,
         resume_dir: str | os.PathLike[str] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> TrainingRun:
@@ -67,7 +70,8 @@ class FineTune(Fitting):
         Raises:
             OptionError: the backbone has no stage of that name, or nobody knows its stages.
         """
-        model = built(model, self.precision)
+        check_strategy(strategy, self, (train, validation), augmenter)
+        model = built(model, self.precision, strategy)
         cut(model, self.unfreeze)  # a stage that does not exist is told before anything is trained
         if self.first is not None:
             first = self.first.fit(
@@ -76,6 +80,7 @@ class FineTune(Fitting):
                 validation,
                 augmenter=augmenter,
                 store=store,
+                strategy=strategy,
                 resume_dir=resume_dir,
                 callbacks=callbacks,
             )
@@ -87,6 +92,7 @@ class FineTune(Fitting):
             task,
             slower=self._slower(model),
             augmenter=augmenter,
+            strategy=strategy,
             resume_dir=resume_dir,
             callbacks=callbacks,
         )

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
+import tensorflow as tf
 
 from lesionkit.assembly import frozen_part, parts
 from lesionkit.augmentation import Chosen
+from lesionkit.distribution import check_strategy
 from lesionkit.features import FeatureStore
 from lesionkit.fitting import Fitting
 from lesionkit.preparation import Builder, built, prepare
@@ -28,6 +30,7 @@ class Frozen(Fitting):
         *,
         augmenter: Chosen | None = None,
         store: FeatureStore | bool = True,
+        strategy: "tf.distribute.Strategy | None" = None,
         resume_dir: str | os.PathLike[str] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> TrainingRun:
@@ -45,20 +48,35 @@ class Frozen(Fitting):
             augmenter: random changes of the training images: a name, a Part or a Keras layer.
             store: a :class:`~lesionkit.features.FeatureStore`, True for the user's own, False for none: then
                 augmentation is on line.
+            strategy: a mirrored ``tf.distribute`` strategy, of several devices or several workers, whose replicas share
+                each batch; a model that is built is copied into it, a function called in its scope. Workers need
+                the images at the same paths, and of their files the chief alone writes the state.
             resume_dir: a folder for the state after each epoch. The same call on a model built the same way, after it
                 was killed or interrupted, goes on from the last finished epoch. Remove the folder when all is done.
-            callbacks: Keras's; they see the part of the model that learns.
+                Workers share it.
+            callbacks: Keras's; they see the part of the model that learns. Each worker calls its own.
 
         Raises:
+            OptionError: options that these data, this model or this strategy cannot have.
             DataError: no training images, images without a label, or classes that are not the model's.
             UnreadableImagesError: images that cannot be read, all of them named, before training starts.
             StorageError: the features do not fit the store.
             DivergedError: the loss is no longer a number; the images of that batch are named.
             KeyboardInterrupt: after the step in which Ctrl-C came; it says what is kept.
         """
-        model = built(model, self.precision)
+        check_strategy(strategy, self, (train, validation), augmenter)
+        model = built(model, self.precision, strategy)
         task = self.task(model, train, validation, augmenter=augmenter, store=store)
-        return fit_task(self, "head", model, task, augmenter=augmenter, resume_dir=resume_dir, callbacks=callbacks)
+        return fit_task(
+            self,
+            "head",
+            model,
+            task,
+            augmenter=augmenter,
+            strategy=strategy,
+            resume_dir=resume_dir,
+            callbacks=callbacks,
+        )
 
     def task(
         self,
