@@ -27,7 +27,7 @@ html_title = f"lesionkit {release}"
 html_static_path = ["_static"]
 html_copy_source = False
 
-autodoc_mock_imports = ["h5py", "keras", "tensorflow"]
+autodoc_mock_imports = ["h5py", "keras", "keras_tuner", "tensorboard", "tensorflow"]
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints = "signature"

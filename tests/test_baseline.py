@@ -20,7 +20,7 @@ SCRIPT = Path(__file__).parents[1] / "examples" / "baseline.py"
 OPTIONS = (
     "--data", "--output", "--backbone", "--weights", "--preprocessor", "--image-size", "--epochs", "--batch-size",
     "--learning-rate", "--dropout", "--hidden", "--augmenter", "--fine-tune", "--symmetries", "--validation", "--seed",
-    "--on-unreadable", "--csv-log", "--tensorboard", "--deterministic", "--quiet",
+    "--recipe", "--distribute", "--on-unreadable", "--csv-log", "--tensorboard", "--deterministic", "--quiet",
 )  # fmt: skip
 FILES = ["card.json", "model.keras", "plots.png", "predictions.csv", "report.json", "report.md"]
 
@@ -109,7 +109,7 @@ def report(output="runs/baseline"):
 
 def test_help_names_every_option_and_imports_no_tensorflow():
     code = (
-        "import runpy, sys\n"
+        f"import runpy, sys\nsys.path.insert(0, {str(SCRIPT.parent)!r})\n"
         "sys.argv = ['baseline.py', '--help']\n"
         "try:\n"
         f"    runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"

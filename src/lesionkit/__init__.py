@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from lesionkit.recipe import Part, Recipe, documented_baseline
     from lesionkit.records import Records
     from lesionkit.run import TrainingRun
+    from lesionkit.search_space import Range, SearchSpace
     from lesionkit.splits import folds, split
     from lesionkit.suggestions import suggest_patch
     from lesionkit.survey import inspect
+    from lesionkit.tuning import best_recipe, search
     from lesionkit.workflow import run_recipe
 
 _HOMES = {
@@ -46,14 +48,17 @@ _HOMES = {
     "LesionkitError": "errors",
     "Part": "recipe",
     "Prediction": "bundle",
+    "Range": "search_space",
     "Recipe": "recipe",
     "Records": "records",
+    "SearchSpace": "search_space",
     "TrainingRun": "run",
     "UnreadableImagesError": "errors",
     "WeightsUnavailableError": "errors",
     "apply_patch": "patches",
     "audit": "audits",
     "average": "averaging",
+    "best_recipe": "tuning",
     "build_classifier": "assembly",
     "deterministic": "determinism",
     "documented_baseline": "recipe",
@@ -64,6 +69,7 @@ _HOMES = {
     "load": "bundle",
     "run_recipe": "workflow",
     "save": "bundle",
+    "search": "tuning",
     "split": "splits",
     "suggest_patch": "suggestions",
 }
@@ -89,8 +95,10 @@ __all__ = [
     "LesionkitError",
     "Part",
     "Prediction",
+    "Range",
     "Recipe",
     "Records",
+    "SearchSpace",
     "TrainingRun",
     "UnreadableImagesError",
     "WeightsUnavailableError",
@@ -99,6 +107,7 @@ __all__ = [
     "augmenters",
     "average",
     "backbones",
+    "best_recipe",
     "build_classifier",
     "checks",
     "datasets",
@@ -115,6 +124,7 @@ __all__ = [
     "reports",
     "run_recipe",
     "save",
+    "search",
     "split",
     "suggest_patch",
     "taxonomy",

@@ -1,6 +1,7 @@
 """Preprocessor, backbone and head joined into one ``keras.Model``, and found again in one."""
 
 import contextlib
+import dataclasses
 import math
 import random
 import weakref
@@ -81,17 +82,32 @@ def build_classifier(
     with _seeded(seed):
         scaled = _member(preprocessors, _with_native(preprocessor, body.native))(size)
         features = called(body.build, body.name, (*size, 3), **body_part.options)
-    with _seeded(seed):  # anew: the head's first weights do not depend on what was built before it
-        classify = _member(heads, head)(features.output.shape[1:], len(names))
-        image = keras.Input((*size, 3), name="image", dtype="float32")
-        scaled, features, classify = (
-            keras.Model(part.input, part.output, name=name)
-            for part, name in zip((scaled, features, classify), Parts._fields, strict=True)
-        )
-        model = keras.Model(image, classify(features(scaled(image))), name="classifier")
+    scaled, features = (
+        keras.Model(part.input, part.output, name=name)
+        for part, name in ((scaled, "preprocessor"), (features, "backbone"))
+    )
+    model = _joined(scaled, features, head, len(names), seed)
     recipe = Recipe(Part.of(preprocessor), body_part, Part.of(head), size, seed=seed)
     remember(model, Origin(names, recipe, body.stages))
     return model
+
+
+def with_head(model: keras.Model, head: Chosen, *, seed: int = 0) -> keras.Model:
+    """Returns a classifier with a new head on the preprocessor and backbone of ``model``, which both then share.
+
+    It is what :func:`build_classifier` makes of the same parts, head and seed, as long as the backbone has not learned.
+
+    Raises:
+        OptionError: ``model`` was not made by ``build_classifier`` or ``load``; or an option out of its range.
+    """
+    built = origin(model)
+    if built is None:
+        raise OptionError("The classes are not known: the model was not made by build_classifier or load.")
+    old = parts(model)
+    found = _joined(old.preprocessor, old.backbone, head, len(built.class_names), seed)
+    recipe = None if built.recipe is None else dataclasses.replace(built.recipe, head=Part.of(head), seed=seed)
+    remember(found, dataclasses.replace(built, recipe=recipe))
+    return found
 
 
 def parts(model: keras.Model) -> Parts:
@@ -185,6 +201,14 @@ def origin(model: keras.Model) -> Origin | None:
 def remember(model: keras.Model, built_from: Origin) -> None:
     """Notes what ``model`` was built from, for :func:`origin`."""
     _origins[model] = built_from
+
+
+def _joined(preprocessor: keras.Model, backbone: keras.Model, head: Chosen, num_classes: int, seed: int) -> keras.Model:
+    with _seeded(seed):  # anew: a head's first weights do not depend on what was built before it
+        classify = _member(heads, head)(backbone.output.shape[1:], num_classes)
+    classify = keras.Model(classify.input, classify.output, name="head")
+    image = keras.Input(preprocessor.input.shape[1:], name="image", dtype="float32")
+    return keras.Model(image, classify(backbone(preprocessor(image))), name="classifier")
 
 
 def _with_native(preprocessor: Chosen, native: Part) -> Chosen:

@@ -66,3 +66,7 @@ class DivergedError(LesionkitError, ArithmeticError):
 
 class BundleError(LesionkitError, ValueError):
     """A saved folder is not a lesionkit bundle, or a newer lesionkit wrote it."""
+
+
+class SearchError(LesionkitError):
+    """A search in which no trial completed; each trial's error is named."""

@@ -1,0 +1,112 @@
+"""Recipes trained and scored on the images of one search; what two of them share is made once."""
+
+import contextlib
+import gc
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from lesionkit.assembly import frozen_part, parts, with_head
+from lesionkit.evaluation import evaluate
+from lesionkit.features import FeatureStore
+from lesionkit.recipe import Recipe
+from lesionkit.records import Records
+from lesionkit.splits import folds, split
+from lesionkit.workflow import build, fit, shared
+
+
+@dataclass
+class Judge:
+    """Trains and scores recipes on the images of one search.
+
+    Attributes:
+        train: the training images, with their ``picture_id``.
+        validation: the images that judge, or None for folds.
+        k: folds of the training images in their place.
+        seed: of the folds.
+        store: where features are kept.
+    """
+
+    train: Records
+    validation: Records | None
+    k: int | None
+    seed: int
+    store: FeatureStore | bool
+    _kept: "tuple[Any, keras.Model] | None" = None
+
+    @property
+    def told(self) -> list[Any]:
+        """What a score depends on besides the recipe."""
+        images = [
+            list(zip(map(str, one.picture_id), one.label.tolist(), strict=True))
+            for one in (self.train, self.validation)
+            if one is not None
+        ]
+        return [images, self.train.class_names, self.k, self.seed if self.k else None]
+
+    def sides(self, recipe: Recipe) -> list[tuple[Records, Records, Records]]:
+        """Returns (what learns, what early stopping watches, what judges) of each training."""
+        if self.validation is not None:
+            return [(self.train, self.validation, self.validation)]
+        found = []
+        for inner, judging in folds(self.train, k=self.k or 2, seed=self.seed):
+            learned, watched, _ = split(inner, validation=recipe.validation, test=0.0, seed=recipe.seed)
+            found.append((learned, watched, judging))
+        return found
+
+    @property
+    def judging(self) -> Records:
+        """The images that judge: the validation images, or with folds all training images."""
+        return self.train if self.validation is None else self.validation
+
+    def answers(self, recipe: Recipe, unfinished: Path) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
+        """Returns the scores of a recipe, of folds their mean, and (n, C) probabilities of the images that judge."""
+        place = {source: row for row, source in enumerate(self.judging.source)}
+        probabilities = np.full((len(place), len(self.judging.class_names)), np.nan)
+        found = []
+        kept = None if recipe.trainer.name == "Frozen" and recipe.augmenter is None else unfinished  # that is short
+        for learned, watched, judging in self.sides(recipe):
+            watched = watched if _watches(recipe) else watched[:0]
+            with self._classifier(recipe) as model:
+                run = fit(recipe, model, learned, watched, store=self.store, resume_dir=kept)
+                found.append(evaluate(run.model, judging, store=shared(run.model, self.store)))
+            probabilities[[place[source] for source in found[-1].source]] = found[-1].probabilities
+        shutil.rmtree(unfinished, ignore_errors=True)
+        names = ("balanced_accuracy", "accuracy", "loss")
+        return {f"val_{name}": float(np.mean([getattr(one, name) for one in found])) for name in names}, probabilities
+
+    def extract(self, recipe: Recipe) -> None:
+        """Puts the frozen part's features of all images into the store."""
+        if self.store is not False and recipe.augmenter is None:
+            store = self.store if isinstance(self.store, FeatureStore) else FeatureStore()
+            every = [one.source for one in (self.train, self.validation) if one is not None]
+            store.features(frozen_part(build(recipe, self.train.class_names)), np.concatenate(every))
+
+    @contextlib.contextmanager
+    def _classifier(self, recipe: Recipe) -> Iterator[keras.Model]:
+        """Gives the classifier of a recipe; the backbone is that of the trial before where it may be."""
+        precision = recipe.trainer.options.get("precision")
+        key = (recipe.preprocessor, recipe.backbone, recipe.image_size, recipe.seed, precision)
+        kept, self._kept = self._kept, None
+        if kept is None or kept[0] != key:
+            del kept
+            gc.collect()  # before the next backbone is made
+            model = build(recipe, self.train.class_names)
+        else:
+            model = with_head(kept[1], recipe.head, seed=recipe.seed)
+        yield model
+        if not parts(model).backbone.trainable_weights:  # it has not learned, so the next trial may have it
+            self._kept = key, model
+
+
+def _watches(recipe: Recipe) -> bool:
+    """Returns whether training depends on the images that it watches."""
+    options = recipe.trainer.options
+    phases = [options, options.get("first") or {}]
+    return recipe.trainer.name not in ("Frozen", "FineTune") or any(one.get("patience") for one in phases)

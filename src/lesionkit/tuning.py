@@ -1,0 +1,212 @@
+"""Searches with KerasTuner over recipes, which go on where they were stopped, in one process or many."""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lesionkit.checkpoints import identity
+from lesionkit.errors import OptionError, SearchError
+from lesionkit.features import FeatureStore
+from lesionkit.files import as_text, whole_file
+from lesionkit.judging import Judge
+from lesionkit.options import checked_count, checked_seed
+from lesionkit.pipeline import dataset
+from lesionkit.recipe import Recipe
+from lesionkit.recipe_tuner import RecipeTuner, Space, epochs_of, in_words, keras_tuner
+from lesionkit.records import Records
+from lesionkit.search_files import write_search
+from lesionkit.survey import inspect
+from lesionkit.trials import ranked, trials_in
+
+logger = logging.getLogger(__name__)
+
+STRATEGIES = ("bayesian", "hyperband", "random")
+DIRECTIONS = {"val_balanced_accuracy": "max", "val_accuracy": "max", "val_loss": "min"}
+
+
+def search(
+    space: Space,
+    train: Records,
+    validation: Records | None = None,
+    *,
+    strategy: str = "bayesian",
+    max_trials: int = 20,
+    objective: "str | keras_tuner.Objective" = "val_balanced_accuracy",
+    folds: int | None = None,
+    directory: str | os.PathLike[str] = "runs/search",
+    seed: int = 0,
+    store: FeatureStore | bool = True,
+    epochs: int = 10,
+) -> "RecipeTuner":
+    """Returns a ``keras_tuner.Tuner`` that has searched ``space``, and goes on with a search that was stopped.
+
+    Each trial is a :class:`~lesionkit.Recipe`: what it scored is what that recipe makes of these images. Trials with a
+    common frozen part share its features. A trial that fails (its loss is no number, it runs out of memory, its options
+    do not go together) is told, kept with its error, and the others go on.
+
+    The leaderboard is written into ``directory`` (:data:`~lesionkit.search_files.FILES`), with intervals, and with what
+    cannot be told from the best.
+
+    Every finished trial is a file in ``directory``, written before KerasTuner hears of it: killed at any moment, the
+    same call finds it, and a trial that had begun goes on from its last epoch. With the environment variables
+    ``KERASTUNER_TUNER_ID``, ``KERASTUNER_ORACLE_IP`` and ``KERASTUNER_ORACLE_PORT`` the call is the chief or a worker
+    of a search in many processes, which share ``directory``.
+
+    Args:
+        space: a :class:`~lesionkit.SearchSpace`; or a function from ``keras_tuner.HyperParameters`` to a Recipe; or
+            KerasTuner's ``build(hp)``, which returns a compiled model and is fitted as it is, on (images, one-hot
+            labels), each trial from the images on.
+        train: the training images.
+        validation: the images to choose by, of other pictures, lesions and patients than ``train``, and never the test
+            set (see :func:`~lesionkit.split`).
+        strategy: ``"bayesian"``, ``"hyperband"`` or ``"random"``.
+        max_trials: how many are tried at most.
+        objective: ``"val_balanced_accuracy"``, ``"val_accuracy"`` or ``"val_loss"``; for a compiled model what it logs.
+        folds: in place of ``validation``: the mean over so many grouped folds of ``train``. Early stopping looks at an
+            inner share of each fold's training images, never at the fold that judges.
+        directory: where trials are kept; a search of other images or with another objective needs another one.
+        seed: of the choices. A search in one process makes the same ones again.
+        store: where features are kept, see ``Frozen.fit``.
+        epochs: of a compiled model.
+
+    Raises:
+        OptionError: an argument out of its range, or ``directory`` holds a search of other images.
+        SearchError: no trial completed.
+        KeyboardInterrupt: the same call goes on.
+    """
+    checked_count(max_trials, "max_trials")
+    if (validation is None) == (folds is None):
+        raise OptionError("Give validation images or a number of folds, one of the two.")
+    wanted = objective if isinstance(objective, keras_tuner.Objective) else _objective(objective)
+    directory = Path(directory)
+    judge = Judge(inspect(train), None if validation is None else inspect(validation), folds, seed, store)
+    _claim(directory, judge, wanted.name)
+    first = keras_tuner.HyperParameters()
+    sample = space(first)
+    told = [first.get_config()["space"], strategy, seed]
+    tuner = _resumed(lambda: _oracle(strategy, wanted, max_trials, seed, sample), space, judge, directory, told)
+    if isinstance(sample, Recipe):
+        if _is_chief():
+            judge.extract(sample)  # once, and not by every worker
+        tuner.search()
+    elif validation is None:
+        raise OptionError("folds need a space that makes recipes: a compiled model cannot be made anew for each fold.")
+    else:
+        size = sample.input_shape[1:3]
+        held_out = dataset(validation, image_size=size)
+        tuner.search(dataset(train, image_size=size, shuffle=True), validation_data=held_out, epochs=epochs, verbose=0)
+    if _is_worker():
+        return tuner
+    places = tuner.leaderboard()
+    facts = {"strategy": strategy, "seed": seed, "folds": folds, "data": train.name, "judged by": len(judge.judging)}
+    described = tuner.oracle.get_space().get_config()["space"]
+    write_search(places, directory, objective=wanted.name, space=described, facts=facts)
+    failed = [one.trial for one in places if one.rank is None]
+    if len(failed) == len(places):
+        listed = "\n".join(f"  {one.error}: {in_words(one.values)}" for one in failed)
+        raise SearchError(f"None of the {len(failed)} trials completed:\n{listed}")
+    logger.info("search: %d trials, %d of them failed; %s", len(places), len(failed), as_text(directory))
+    return tuner
+
+
+def best_recipe(tuner: keras_tuner.Tuner) -> Recipe:
+    """Returns the recipe that scored best among all trials in the search's directory.
+
+    Raises:
+        SearchError: none completed, or the trials are compiled models.
+    """
+    wanted = tuner.oracle.objective
+    found = ranked(trials_in(tuner.trials), wanted.name, wanted.direction)
+    if not found or found[0].recipe is None:
+        raise SearchError("No trial that is a recipe completed.")
+    return found[0].recipe
+
+
+def _objective(name: str) -> keras_tuner.Objective:
+    if name not in DIRECTIONS:
+        raise OptionError(
+            f"objective is one of {', '.join(DIRECTIONS)}, or for a compiled model a keras_tuner.Objective of what it "
+            f"logs. Received: {name!r}"
+        )
+    return keras_tuner.Objective(name, DIRECTIONS[name])
+
+
+def _oracle(
+    strategy: str, objective: keras_tuner.Objective, max_trials: int, seed: int, sample: Any
+) -> keras_tuner.Oracle:
+    options = {
+        "objective": objective,
+        "seed": checked_seed(seed) + 1,  # KerasTuner takes 0 for none
+        "max_consecutive_failed_trials": max_trials + 1,  # a search in which some trials fail goes on
+    }
+    if strategy == "random":
+        oracle = keras_tuner.oracles.RandomSearchOracle(max_trials=max_trials, **options)
+    elif strategy == "bayesian":
+        oracle = keras_tuner.oracles.BayesianOptimizationOracle(max_trials=max_trials, **options)
+    elif strategy == "hyperband":
+        epochs = epochs_of(sample) if isinstance(sample, Recipe) else 10
+        oracle = keras_tuner.oracles.HyperbandOracle(max_epochs=epochs, **options)
+        oracle.max_trials = max_trials
+    else:
+        raise OptionError(f"strategy is one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
+    oracle.verbose = 0
+    return oracle
+
+
+def _resumed(
+    oracle: Callable[[], keras_tuner.Oracle], space: Space, judge: Judge, folder: Path, told: list[Any]
+) -> RecipeTuner:
+    """Returns the tuner of a space, with what KerasTuner kept of it.
+
+    KerasTuner writes its state in place: one that a kill has damaged is given up, the same choices are made anew, and
+    those that were finished are found among the trials.
+    """
+    worker = os.environ["KERASTUNER_TUNER_ID"] if _is_worker() else ""
+    project = folder / "keras_tuner" / (identity(told)[:16] + worker)  # a worker that shared it could read half a file
+    where = {"directory": str(project.parent), "project_name": project.name}
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            tuner = RecipeTuner(oracle(), space, judge, folder, **where)
+    except (json.JSONDecodeError, KeyError, RuntimeError) as error:
+        if not project.exists():
+            raise
+        logger.warning("what KerasTuner kept in %s is damaged (%s) and made anew", as_text(project), error)
+        shutil.rmtree(project)
+        tuner = RecipeTuner(oracle(), space, judge, folder, **where)
+    if not worker:
+        state = tuner.oracle.get_state()
+        begun = [name for name, trial in tuner.oracle.trials.items() if trial.status == "RUNNING"]
+        state["retry_queue"] = sorted({*state["retry_queue"], *begun}, reverse=True)  # a kill may have hidden one
+        tuner.oracle.set_state(state)
+    return tuner
+
+
+def _claim(folder: Path, judge: Judge, objective: str) -> None:
+    """Marks the folder as that of a search of these images.
+
+    Raises:
+        OptionError: it is another's.
+    """
+    path, told = folder / "images.json", {"schema_version": 1, "images": identity(judge.told), "objective": objective}
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != told:
+        raise OptionError(
+            f"{as_text(folder)} holds a search of other images, folds or with another objective. Give another folder, "
+            "or remove it."
+        )
+    if not path.exists():
+        with whole_file(path) as beside:
+            beside.write_text(json.dumps(told), encoding="utf-8")
+
+
+def _is_chief() -> bool:
+    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" in os.environ.get("KERASTUNER_TUNER_ID", "")
+
+
+def _is_worker() -> bool:
+    return "KERASTUNER_ORACLE_IP" in os.environ and not _is_chief()
