@@ -67,7 +67,8 @@ def trained(recipe: lk.Recipe, options: argparse.Namespace) -> Path:
     """Returns the folder of a run of the recipe, made now unless it is there: the test set is scored once."""
     folder = Path(options.output, "best")
     report = folder / "report.json"
-    if not report.exists() or json.loads(report.read_text(encoding="utf-8"))["recipe"] != recipe.to_dict():
+    made = json.loads(report.read_text(encoding="utf-8"))["recipe"] if report.exists() else None
+    if made is None or lk.Recipe.from_dict(made) != recipe:
         lk.run_recipe(recipe, records_of(options), folder, on_unreadable=options.on_unreadable, patch=options.patch)
     return folder
 

@@ -99,8 +99,8 @@ def search(
         raise OptionError("folds need a space that makes recipes: a compiled model cannot be made anew for each fold.")
     else:
         size = sample.input_shape[1:3]
-        held_out = dataset(validation, image_size=size)
-        tuner.search(dataset(train, image_size=size, shuffle=True), validation_data=held_out, epochs=epochs, verbose=0)
+        options = {"validation_data": dataset(validation, image_size=size), "epochs": epochs, "verbose": 0}
+        tuner.search(dataset(train, image_size=size, shuffle=True, seed=seed), shuffle=False, **options)
     if _is_worker():
         return tuner
     places = tuner.leaderboard()
