@@ -117,7 +117,7 @@ def test_kerastuners_own_build_function_is_accepted(search, tmp_path):
     tuner = search(build, objective="val_accuracy", max_trials=2, epochs=2)
     trials = trials_in(tuner.trials)
     assert [0 <= one.scores["val_accuracy"] <= 1 for one in trials] == [True, True]
-    assert tuner.get_best_models()[0].output.shape == (None, 3)
+    assert tuner.get_best_models()[0].output_shape == (None, 3)
     assert not (tmp_path / "search" / "best.json").exists()
     with pytest.raises(SearchError, match="No trial that is a recipe"):
         lk.best_recipe(tuner)
