@@ -6,8 +6,8 @@ The two take turns in --rounds rounds, since a machine's speed drifts; the figur
 is ten epochs of a head with its own size, dropout, learning rate, optimizer and loss. The baseline run is
 ``run_recipe``: with the look for copies, the model that sees no lesion, and the reports. ``--plain-epochs`` adds
 KerasTuner's usual way: one trial of so many epochs, in which the whole network runs for each image in every epoch; what
-20 trials of 10 epochs would take by that is told as an estimate. Without ``--data`` the generated images are used.
-ResNet50's weights are random, which does not change the work.
+20 trials of 10 epochs would take by that is told as an estimate, too high by the start of a trial that each epoch has.
+Without ``--data`` the generated images are used. ResNet50's weights are random, which does not change the work.
 
 The limit: what is extracted once is in both, so no search can be below what one run takes for that.
 """

@@ -75,10 +75,12 @@ def trained(recipe: lk.Recipe, options: argparse.Namespace) -> Path:
 
 def told(tuner: object, folder: Path, options: argparse.Namespace) -> str:
     """Returns the first places of the leaderboard, and where everything is."""
+    from lesionkit.recipe_tuner import in_words
+
     lines = [f"{options.objective} [95%] of the best trials, of which the first was chosen by this very score:"]
     for place in tuner.leaderboard()[:5]:
         low, high = place.interval or (float("nan"), float("nan"))
-        values = ", ".join(f"{name} {value}" for name, value in place.trial.values.items())
+        values = in_words(place.trial.values)
         lines.append(f"  {place.trial.scores[options.objective]:.3f} [{low:.3f}, {high:.3f}] {place.verdict}: {values}")
     lines += [
         f"leaderboard: {as_text(Path(options.output, 'leaderboard.csv'))}",

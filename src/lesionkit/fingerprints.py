@@ -26,7 +26,7 @@ def fingerprint(frozen: Any) -> str:
     for weight in frozen.weights:
         values = np.ascontiguousarray(weight)
         digest.update(f"{values.dtype} {values.shape}".encode())
-        digest.update(values.view(np.uint8))
+        digest.update(values.view(np.uint8).data)
     return digest.hexdigest()[:32]
 
 

@@ -4,7 +4,7 @@ import contextlib
 import gc
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,15 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from lesionkit import metrics
 from lesionkit.assembly import frozen_part, parts, with_head
-from lesionkit.evaluation import evaluate
+from lesionkit.evaluation import predict
 from lesionkit.features import FeatureStore
+from lesionkit.metrics import SCORED
+from lesionkit.pipeline import Pixels
 from lesionkit.recipe import Recipe
 from lesionkit.records import Records
+from lesionkit.shards import Features
 from lesionkit.splits import folds, split
 from lesionkit.workflow import build, fit, shared
 
@@ -39,6 +43,7 @@ class Judge:
     seed: int
     store: FeatureStore | bool
     _kept: "tuple[Any, keras.Model] | None" = None
+    _features: dict[tuple[str, ...], Features] = field(default_factory=dict)  # of the backbone that is kept
 
     @property
     def told(self) -> list[Any]:
@@ -74,12 +79,24 @@ class Judge:
         for learned, watched, judging in self.sides(recipe):
             watched = watched if _watches(recipe) else watched[:0]
             with self._classifier(recipe) as model:
-                run = fit(recipe, model, learned, watched, store=self.store, resume_dir=kept)
-                found.append(evaluate(run.model, judging, store=shared(run.model, self.store)))
-            probabilities[[place[source] for source in found[-1].source]] = found[-1].probabilities
+                fit(recipe, model, learned, watched, store=self.store, resume_dir=kept)
+                _, answers = metrics.checked(judging.label, self._answers(model, judging))
+            probabilities[[place[source] for source in judging.source]] = answers
+            found.append([getattr(metrics, name)(judging.label, answers) for name in SCORED])
         shutil.rmtree(unfinished, ignore_errors=True)
-        names = ("balanced_accuracy", "accuracy", "loss")
-        return {f"val_{name}": float(np.mean([getattr(one, name) for one in found])) for name in names}, probabilities
+        means = map(float, np.mean(found, axis=0))
+        return {f"val_{name}": mean for name, mean in zip(SCORED, means, strict=True)}, probabilities
+
+    def _answers(self, model: keras.Model, judging: Records) -> npt.NDArray[np.float64]:
+        """Returns (n, C) probabilities; the features of a frozen backbone are looked for once while it is kept."""
+        store = shared(model, self.store)
+        if store is False:
+            return predict(model, Pixels(judging.source, model.input.shape[1:3]))
+        key = tuple(judging.source)
+        if key not in self._features:
+            found = FeatureStore() if store is True else store
+            self._features[key] = found.features(frozen_part(model), judging.source)
+        return predict(parts(model).head, self._features[key])
 
     def extract(self, recipe: Recipe) -> None:
         """Puts the frozen part's features of all images into the store."""
@@ -96,6 +113,7 @@ class Judge:
         kept, self._kept = self._kept, None
         if kept is None or kept[0] != key:
             del kept
+            self._features.clear()
             gc.collect()  # before the next backbone is made
             model = build(recipe, self.train.class_names)
         else:

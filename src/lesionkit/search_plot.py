@@ -27,10 +27,10 @@ def scatter(places: Sequence[Any], objective: str, space: Sequence[Mapping[str, 
     rows = -(-len(panels) // COLUMNS)
     figure = Figure(figsize=(11, 1.1 + 2.7 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, min(COLUMNS, len(panels)), squeeze=False, sharey=True).flat
+    axes = list(figure.subplots(rows, min(COLUMNS, len(panels)), squeeze=False, sharey=True).flat)
     for axis, config in zip(axes, panels, strict=False):
         _panel(axis, config, finished, objective)
-    for axis in list(axes)[len(panels) :]:
+    for axis in axes[len(panels) :]:
         axis.set_visible(False)
     failed = len(places) - len(finished)
     told = f"{len(finished)} trials" + (f", and {failed} that failed" if failed else "")
