@@ -11,7 +11,7 @@ import pytest
 from keras import layers
 
 from lesionkit import heads, preprocessors
-from lesionkit.assembly import build_classifier, frozen_part, learning_part, origin, parts
+from lesionkit.assembly import build_classifier, frozen_part, learning_part, origin, parts, with_head
 from lesionkit.errors import DataError, OptionError, UnknownNameError
 from lesionkit.recipe import Part, Recipe
 
@@ -293,3 +293,22 @@ def test_many_classes_of_any_name_are_taken(build):
     model = build(names)
     assert model.output.shape == (None, 40)
     assert origin(model).class_names == tuple(names)
+
+
+def test_another_head_on_a_backbone_is_what_would_be_built_with_it(build):
+    head = Part("pooled", hidden=(4,), dropout=0.5)
+    first, alone = build(), build(head=head, seed=3)
+    again = with_head(first, head, seed=3)
+    assert parts(again).backbone is parts(first).backbone
+    for ours, theirs in zip(parts(again).head.weights, parts(alone).head.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert origin(again).recipe == origin(alone).recipe
+    assert origin(again).class_names == origin(first).class_names
+    image = np.full((2, *SIZE, 3), 100, np.float32)
+    features = parts(first).backbone(parts(first).preprocessor(image))
+    np.testing.assert_allclose(again(image), parts(alone).head(features), rtol=1e-5)
+
+
+def test_another_head_needs_to_know_the_classes():
+    with pytest.raises(OptionError, match="classes are not known"):
+        with_head(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]), "pooled")

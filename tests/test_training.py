@@ -232,3 +232,24 @@ def test_keras_logs_go_on_when_training_does(build, train, held_out, store, tmp_
 def test_no_images_or_labels_is_said(build, train):
     with pytest.raises(DataError, match="no training images"):
         SHORT.fit(build(), train[:0])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+def test_every_optimizer_makes_the_loss_less(build, train, store, optimizer):
+    trainer = Frozen(epochs=6, batch_size=8, learning_rate=0.01, optimizer=optimizer)
+    run = trainer.fit(build(), train, store=store)
+    assert run.history["loss"][-1] < run.history["loss"][0]
+    assert run.recipe.trainer.options.get("optimizer", "adam") == optimizer
+
+
+def test_an_unknown_optimizer_is_refused():
+    with pytest.raises(OptionError, match="optimizer is one of 'adam', 'adamw', 'rmsprop', 'sgd'"):
+        Fitting(optimizer="lion")
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_layer_decay_is_a_part_of_any_optimizers_step(optimizer):
+    slow, fast = (keras.Variable(np.ones(2, np.float32)) for _ in range(2))
+    made = optimizer_of(Fitting(optimizer=optimizer, learning_rate=0.1), None, [(slow, 0.25)])
+    made.apply([np.ones(2, np.float32)] * 2, [slow, fast])
+    np.testing.assert_allclose(1 - np.array(slow), 0.25 * (1 - np.array(fast)), rtol=1e-4)
