@@ -14,6 +14,8 @@ import logging
 import sys
 from pathlib import Path
 
+from command_line import records_of
+
 import lesionkit as lk
 from lesionkit.audit_files import FILES, write_audit
 from lesionkit.files import as_text, whole_folder
@@ -26,12 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("lesionkit").setLevel(logging.ERROR if options.quiet else logging.INFO)
     try:
-        if options.data is None:
-            records = lk.datasets.get("synthetic_lesions")()
-        else:
-            records = lk.datasets.get("isic_folder")(options.data)
-        for path in options.metadata:
-            records = records.join(lk.datasets.metadata(path))
+        records = records_of(options)
         with whole_folder(options.output, FILES) as folder:
             found = lk.audit(records)
             write_audit(found, folder, policy=options.policy, min_per_class=options.min_per_class)

@@ -64,7 +64,7 @@ class RecipeTuner(keras_tuner.Tuner):
         failure = f"{identity(values)}-failed"
         try:
             recipe = None if arguments else self.recipe(trial.hyperparameters)
-            told = values if recipe is None else recipe.to_dict()
+            told = [values, options.get("epochs")] if recipe is None else recipe.to_dict()
             name = identity([told, self.judge.told, environment(), is_deterministic()])
             before = read_trial(self.trials / f"{name}.json")
             if before is not None:

@@ -54,9 +54,12 @@ def search(
     cannot be told from the best.
 
     Every finished trial is a file in ``directory``, written before KerasTuner hears of it: killed at any moment, the
-    same call finds it, and a trial that had begun goes on from its last epoch. With the environment variables
-    ``KERASTUNER_TUNER_ID``, ``KERASTUNER_ORACLE_IP`` and ``KERASTUNER_ORACLE_PORT`` the call is the chief or a worker
-    of a search in many processes, which share ``directory``.
+    same call finds it. A trial that had begun goes on from its last epoch, or, where it trains nothing but a head on
+    stored features, starts again. A compiled model is known by its values and ``epochs``: another function needs
+    another folder.
+
+    With the environment variables ``KERASTUNER_TUNER_ID``, ``KERASTUNER_ORACLE_IP`` and ``KERASTUNER_ORACLE_PORT`` the
+    call is the chief or a worker of a search in many processes, which share ``directory``.
 
     Args:
         space: a :class:`~lesionkit.SearchSpace`; or a function from ``keras_tuner.HyperParameters`` to a Recipe; or
