@@ -15,10 +15,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from command_line import SUBSTITUTE, add_image_options, recipe_in, records_of, run
+from command_line import SUBSTITUTE, add_image_options, recipe_in, records_of, run, typed
 
 import lesionkit as lk
 from lesionkit.files import as_text
+from lesionkit.operating_points import SENSITIVITY
 
 #: What a recipe says, and options change.
 IN_RECIPE = (
@@ -29,14 +30,16 @@ IN_RECIPE = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the baseline; returns the exit status."""
-    return run(baseline, parser().parse_args(arguments))
+    options = parser().parse_args(arguments)
+    options.command = typed(__file__, arguments)
+    return run(baseline, options)
 
 
 def baseline(options: argparse.Namespace) -> str:
     """Runs the recipe and returns what to print."""
     strategy = strategy_of(options)
     evaluation = trained(recipe_from(options), records_of(options), options, strategy)
-    return f"{evaluation}\nreport: {as_text(Path(options.output, 'report.md'))}"
+    return f"{evaluation}\nreport: {as_text(Path(options.output, 'report.html'))}"
 
 
 def strategy_of(options: argparse.Namespace) -> object | None:
@@ -53,12 +56,16 @@ def strategy_of(options: argparse.Namespace) -> object | None:
 def trained(recipe: lk.Recipe, records: lk.Records, options: argparse.Namespace, strategy: object) -> lk.Evaluation:
     """Runs the recipe; without ResNet50's weights, and with nothing asked for, the substitute's."""
     from lesionkit.distribution import is_chief
+    from lesionkit.evaluation import Aims
 
     more = {
         "strategy": strategy,
         "on_unreadable": options.on_unreadable,
         "patch": options.patch,
         "views": "symmetries" if options.symmetries else None,
+        "aims": Aims(sensitivity=options.sensitivity, prevalence=options.prevalence),
+        "stress": options.stress,
+        "command": options.command,
         "callbacks": callbacks(options) if is_chief(strategy) else [],
     }
     try:
@@ -173,6 +180,27 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--recipe", metavar="JSON", help="a recipe from a file, such as best.json of examples/search.py")
     add("--symmetries", action="store_true", help="test-time augmentation: the mean over the symmetries of an image")
+    add(
+        "--sensitivity",
+        type=float,
+        default=SENSITIVITY,
+        metavar="SHARE",
+        help="of malignant lesions, that the operating point is to refer (default: %(default)s)",
+    )
+    add(
+        "--prevalence",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="of malignant lesions, that the report tells missed cancers and referrals for (default: %(default)s)",
+    )
+    add(
+        "--stress",
+        type=int,
+        default=200,
+        metavar="N",
+        help="test images shown with hair, blur and other artefacts, at most; 0: none (default: %(default)s)",
+    )
     add("--validation", type=float, default=documented.validation, metavar="SHARE", help=f"of Train, held out {ours}")
     add("--seed", type=int, default=documented.seed, metavar="N", help=f"of every random choice {ours}")
     add(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -90,6 +91,12 @@ def recipe_in(path: str) -> lk.Recipe:
         return lk.Recipe.from_json(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise lk.LesionkitError(f"{as_text(path)} cannot be read as a recipe: {error}") from error
+
+
+def typed(file: str, arguments: Sequence[str] | None) -> str:
+    """Returns the command line of the example in ``file``, for reports."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return shlex.join(["python", f"examples/{Path(file).name}", *given])
 
 
 def run(command: Callable[[argparse.Namespace], str], options: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ import os
 import sys
 from pathlib import Path
 
-from command_line import add_backbone_options, add_image_options, backbone, images, records_of, run
+from command_line import add_backbone_options, add_image_options, backbone, images, records_of, run, typed
 from launch_workers import main as launch
 
 import lesionkit as lk
@@ -28,6 +28,7 @@ from lesionkit.files import as_text
 def main(arguments: list[str] | None = None) -> int:
     """Runs the search; returns the exit status."""
     options = parser().parse_args(arguments)
+    options.command = typed(__file__, arguments)
     if options.workers > 1 and "KERASTUNER_TUNER_ID" not in os.environ:
         given = sys.argv[1:] if arguments is None else arguments
         command = [sys.executable, __file__, *given]
@@ -69,7 +70,15 @@ def trained(recipe: lk.Recipe, options: argparse.Namespace) -> Path:
     report = folder / "report.json"
     made = json.loads(report.read_text(encoding="utf-8"))["recipe"] if report.exists() else None
     if made is None or lk.Recipe.from_dict(made) != recipe:
-        lk.run_recipe(recipe, records_of(options), folder, on_unreadable=options.on_unreadable, patch=options.patch)
+        lk.run_recipe(
+            recipe,
+            records_of(options),
+            folder,
+            on_unreadable=options.on_unreadable,
+            patch=options.patch,
+            chosen="a search chose the recipe on them",
+            command=options.command,
+        )
     return folder
 
 
@@ -84,7 +93,7 @@ def told(tuner: object, folder: Path, options: argparse.Namespace) -> str:
         lines.append(f"  {place.trial.scores[options.objective]:.3f} [{low:.3f}, {high:.3f}] {place.verdict}: {values}")
     lines += [
         f"leaderboard: {as_text(Path(options.output, 'leaderboard.csv'))}",
-        f"report: {as_text(folder / 'report.md')}",
+        f"report: {as_text(folder / 'report.html')}",
     ]
     return "\n".join(lines)
 

@@ -20,9 +20,13 @@ SCRIPT = Path(__file__).parents[1] / "examples" / "baseline.py"
 OPTIONS = (
     "--data", "--output", "--backbone", "--weights", "--preprocessor", "--image-size", "--epochs", "--batch-size",
     "--learning-rate", "--dropout", "--hidden", "--augmenter", "--fine-tune", "--symmetries", "--validation", "--seed",
-    "--recipe", "--distribute", "--on-unreadable", "--csv-log", "--tensorboard", "--deterministic", "--quiet",
+    "--recipe", "--distribute", "--sensitivity", "--prevalence", "--stress",
+    "--on-unreadable", "--csv-log", "--tensorboard", "--deterministic", "--quiet",
 )  # fmt: skip
-FILES = ["card.json", "model.keras", "plots.png", "predictions.csv", "report.json", "report.md"]
+FILES = [
+    "card.json", "card.md", "evaluation.npz", "model.keras", "plots.png", "predictions.csv", "report.html",
+    "report.json", "report.md",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

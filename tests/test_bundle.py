@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 import lesionkit as lk
-from lesionkit import bundle, images
+from lesionkit import images
 from lesionkit.errors import BundleError, DataError, ImageError, OptionError, UnreadableImagesError
+from lesionkit.prediction_table import write_predictions
 
 SIZE = (12, 10)
 
@@ -263,7 +264,7 @@ def test_predictions_hold_names_of_any_kind(evaluation, tmp_path):
         source=source,
         image_id=("x", os.fsdecode(b"\xe9"), "z"),
     )
-    rows = table(bundle.write_predictions(few, tmp_path / "predictions.csv"))
+    rows = table(write_predictions(few, tmp_path / "predictions.csv"))
     assert [row["path"] for row in rows] == ['Test/x, "y".jpg', "Test/caf\\udce9.jpg", "Test/line\\nbreak.jpg"]
     assert [row["image_id"] for row in rows] == ["x", "\\udce9", "z"]
     assert [row["label"] for row in rows] == ['a,"quoted"', "b\\nline", "caf\\udce9"]

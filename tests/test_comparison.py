@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from lesionkit.comparison import BETTER, CANNOT_TELL, WORSE, compare, images_needed
+from lesionkit.comparison import BETTER, CANNOT_TELL, WORSE, McNemar, compare, images_needed, mcnemar
 from lesionkit.errors import DataError, OptionError
 
 CLASSES = 3
@@ -179,3 +180,38 @@ def test_what_does_not_fit_together():
 def test_it_is_plain_data():
     labels, base, other = made(20, 0)
     assert dataclasses.asdict(compare(labels, base, other, np.arange(20)))["score"] == "balanced_accuracy"
+
+
+def answered(counts):
+    """Labels and two answers: images that both, only the first, only the second and neither answer rightly."""
+    first, second = np.repeat([[1, 1, 0, 0], [1, 0, 1, 0]], counts, axis=1)
+    labels = np.arange(len(first)) % CLASSES
+    said = [np.eye(CLASSES)[np.where(right, labels, (labels + 1) % CLASSES)] for right in (first, second)]
+    return labels, *said
+
+
+def test_mcnemar_by_hand():
+    found = mcnemar(*answered([30, 1, 6, 8]))
+    assert found == McNemar(30, 1, 6, 8, pytest.approx(2 * (1 + 7) / 2**7))
+    assert mcnemar(*answered([3, 0, 0, 2])).p == 1
+
+
+@given(st.lists(st.integers(0, 40), min_size=4, max_size=4).filter(any), st.randoms(use_true_random=False))
+def test_mcnemar_counts_each_image_and_asks_only_where_one_is_right(counts, random):
+    labels, first, second = answered(counts)
+    found = mcnemar(labels, first, second)
+    assert [found.both_right, found.only_first, found.only_second, found.both_wrong] == counts
+    fewer = min(counts[1:3])
+    assert found.p == pytest.approx(min(1, 2 * stats.binom.cdf(fewer, counts[1] + counts[2], 0.5)))
+    swapped = mcnemar(labels, second, first)
+    assert (swapped.p, swapped.only_first, swapped.only_second) == (found.p, found.only_second, found.only_first)
+    order = random.sample(range(len(labels)), len(labels))
+    assert mcnemar(labels[order], first[order], second[order]) == found
+
+
+def test_mcnemar_of_what_does_not_fit_together():
+    labels, first, second = answered([3, 2, 1, 1])
+    with pytest.raises(DataError, match=r"\(7, 3\) and \(6, 3\)"):
+        mcnemar(labels, first, second[1:])
+    with pytest.raises(DataError, match="labels are"):
+        mcnemar(labels[1:], first, second)

@@ -544,9 +544,9 @@ def test_isic_archive_level_is_1_to_5(write, photos, level):
         (V1_2020, {"patient_id", "diagnosis"}),
         (V2_2020, {"lesion_id", "patient_id", "diagnosis"}),
         (TRUTH_2024, {"lesion_id", "patient_id", "diagnosis"}),
-        (ARCHIVE, {"lesion_id", "patient_id", "diagnosis", "confirmed_by"}),
-        (OLD_ARCHIVE, {"diagnosis", "confirmed_by"}),
-        (METADATA_MILK, {"lesion_id"}),
+        (ARCHIVE, {"lesion_id", "patient_id", "diagnosis", "confirmed_by", "licence", "attribution"}),
+        (OLD_ARCHIVE, {"diagnosis", "confirmed_by", "licence", "attribution"}),
+        (METADATA_MILK, {"lesion_id", "licence", "attribution"}),
     ],
 )
 def test_metadata_is_told_by_its_columns(write, text, columns):

@@ -94,7 +94,8 @@ def test_json_has_every_documented_entry(tmp_path):
     found = told(evaluation, tmp_path)
     assert set(found) == {
         "schema_version", "recipe", "data", "environment", "history", "test", "scores", "overfitting", "documented",
-        "substitutions", "timing", "shortcut", "patch",
+        "substitutions", "timing", "shortcut", "patch", "verdict", "references", "classes", "malignancy", "curves",
+        "calibration", "operating_point", "selective", "conformal", "stress", "pictures", "command", "hashes",
     }  # fmt: skip
     assert found["schema_version"] == 1
     assert found["recipe"] == json.loads(documented_baseline().to_json())
@@ -331,7 +332,7 @@ def test_a_report_makes_its_folder(name, tmp_path):
 
 
 def test_reports_know_no_other_name():
-    assert reports.names() == ["json", "markdown", "plots"]
+    assert reports.names() == ["html", "json", "markdown", "model_card", "plots", "submission"]
 
 
 def related(**options):

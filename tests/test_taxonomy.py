@@ -29,6 +29,7 @@ a_meaning = st.sampled_from([meaning(*pair) for pair in EVERY]) | st.frozensets(
 def test_the_layouts_and_their_codes_are_those_of_the_collections():
     assert layouts() == (
         "nine_class",
+        "synthetic_lesions",
         "isic2018",
         "isic2019",
         "isic2020",

@@ -13,7 +13,10 @@ from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.errors import DataError, OptionError, StorageError, UnknownNameError, UnreadableImagesError
 from lesionkit.trainers import Frozen
 
-FILES = ["card.json", "model.keras", "plots.png", "predictions.csv", "report.json", "report.md"]
+FILES = [
+    "card.json", "card.md", "evaluation.npz", "model.keras", "plots.png", "predictions.csv", "report.html",
+    "report.json", "report.md",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -152,7 +155,7 @@ def test_an_output_that_is_a_file_is_refused_before_work(recipe, records, tmp_pa
     assert names(tmp_path) == ["run"]
 
 
-@pytest.mark.parametrize("step", ["fit", "evaluate", "save", "plots"])
+@pytest.mark.parametrize("step", ["fit", "evaluate", "write_card", "plots"])
 @pytest.mark.parametrize("earlier", [False, True])
 def test_a_failing_run_leaves_what_was_there(recipe, records, store, tmp_path, monkeypatch, step, earlier):
     output = tmp_path / "run"

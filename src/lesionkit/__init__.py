@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from lesionkit import (
         augmenters,
         backbones,
+        challenge,
         checks,
         datasets,
         heads,
         pipeline,
         preprocessors,
         reports,
+        submissions,
         taxonomy,
         trainers,
     )
@@ -25,26 +27,34 @@ if TYPE_CHECKING:
     from lesionkit.bundle import Bundle, Prediction, load, save
     from lesionkit.determinism import deterministic
     from lesionkit.errors import DivergedError, LesionkitError, UnreadableImagesError, WeightsUnavailableError
-    from lesionkit.evaluation import Evaluation, evaluate
+    from lesionkit.evaluating import evaluate
+    from lesionkit.evaluation import Aims, Evaluation, HeldOut
+    from lesionkit.evaluation_files import read_evaluation
+    from lesionkit.explain import heat_maps
     from lesionkit.features import FeatureStore
+    from lesionkit.illustration import illustrate
     from lesionkit.patches import apply_patch
     from lesionkit.rates import find_learning_rate
     from lesionkit.recipe import Part, Recipe, documented_baseline
     from lesionkit.records import Records
     from lesionkit.run import TrainingRun
+    from lesionkit.run_comparison import compare_runs
     from lesionkit.search_space import Range, SearchSpace
     from lesionkit.splits import folds, split
+    from lesionkit.stress import stress_panel
     from lesionkit.suggestions import suggest_patch
     from lesionkit.survey import inspect
     from lesionkit.tuning import best_recipe, search
     from lesionkit.workflow import run_recipe
 
 _HOMES = {
+    "Aims": "evaluation",
     "Audit": "audits",
     "Bundle": "bundle",
     "DivergedError": "errors",
     "Evaluation": "evaluation",
     "FeatureStore": "features",
+    "HeldOut": "evaluation",
     "LesionkitError": "errors",
     "Part": "recipe",
     "Prediction": "bundle",
@@ -60,38 +70,47 @@ _HOMES = {
     "average": "averaging",
     "best_recipe": "tuning",
     "build_classifier": "assembly",
+    "compare_runs": "run_comparison",
     "deterministic": "determinism",
     "documented_baseline": "recipe",
-    "evaluate": "evaluation",
+    "evaluate": "evaluating",
     "find_learning_rate": "rates",
     "folds": "splits",
+    "heat_maps": "explain",
+    "illustrate": "illustration",
     "inspect": "survey",
     "load": "bundle",
+    "read_evaluation": "evaluation_files",
     "run_recipe": "workflow",
     "save": "bundle",
     "search": "tuning",
     "split": "splits",
+    "stress_panel": "stress",
     "suggest_patch": "suggestions",
 }
 _MODULES = (
     "augmenters",
     "backbones",
+    "challenge",
     "checks",
     "datasets",
     "heads",
     "pipeline",
     "preprocessors",
     "reports",
+    "submissions",
     "taxonomy",
     "trainers",
 )
 
 __all__ = [
+    "Aims",
     "Audit",
     "Bundle",
     "DivergedError",
     "Evaluation",
     "FeatureStore",
+    "HeldOut",
     "LesionkitError",
     "Part",
     "Prediction",
@@ -109,7 +128,9 @@ __all__ = [
     "backbones",
     "best_recipe",
     "build_classifier",
+    "challenge",
     "checks",
+    "compare_runs",
     "datasets",
     "deterministic",
     "documented_baseline",
@@ -117,15 +138,20 @@ __all__ = [
     "find_learning_rate",
     "folds",
     "heads",
+    "heat_maps",
+    "illustrate",
     "inspect",
     "load",
     "pipeline",
     "preprocessors",
+    "read_evaluation",
     "reports",
     "run_recipe",
     "save",
     "search",
     "split",
+    "stress_panel",
+    "submissions",
     "suggest_patch",
     "taxonomy",
     "trainers",

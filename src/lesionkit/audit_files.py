@@ -10,16 +10,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lesionkit.audits import Audit
+from lesionkit.document import Section, Table, document
 from lesionkit.environment import environment
 from lesionkit.files import whole_file
 from lesionkit.markup import plain
+from lesionkit.pages import embedded
 from lesionkit.patches import ACTIONS, Change, relative_paths, write_patch
 from lesionkit.suggestions import suggest_patch
 
 SCHEMA_VERSION = 1
 
 #: The files of an audit.
-FILES = ("audit.json", "audit.md", "labels.patch.csv", "pairs.png")
+FILES = ("audit.json", "audit.md", "labels.patch.csv", "pairs.png", "report.html")
 
 #: Findings that show one picture twice, in the order in which the sheet shows them.
 _PAIRS = ("picture_conflict", "near_copy", "same_bytes", "near_copies", "equal_bytes")
@@ -27,7 +29,7 @@ _ON_SHEET, _IN_TEXT = 20, 50
 
 
 def write_audit(audit: Audit, folder: str | os.PathLike[str], *, policy: str = "keep", min_per_class: int = 10) -> Path:
-    """Writes ``audit.json``, ``audit.md``, ``labels.patch.csv`` and ``pairs.png`` into ``folder`` and returns it.
+    """Writes :data:`FILES` into ``folder`` and returns it.
 
     Args:
         audit: what was found.
@@ -53,7 +55,35 @@ def write_audit(audit: Audit, folder: str | os.PathLike[str], *, policy: str = "
     write_patch(changes, target / "labels.patch.csv")
     with whole_file(target / "pairs.png") as beside:
         _sheet(audit, beside)
+        pairs = embedded(beside)
+    with whole_file(target / "report.html") as beside:
+        beside.write_text(_page(audit, changes, policy, pairs), encoding="utf-8", errors="backslashreplace")
     return target
+
+
+def _page(audit: Audit, changes: Sequence[Change], policy: str, pairs: str) -> str:
+    counts = audit.records.counts()
+    rows = [(name, *(str(row[name]) for row in counts.values())) for name in audit.records.class_names]
+    parts = [Section("Images", table=Table("Images", ("class", *(split or "no split" for split in counts)), rows))]
+    for name, findings in audit.findings.items():
+        more = len(findings) - _IN_TEXT
+        items = [item.message for item in findings.found[:_IN_TEXT]]
+        items += [f"and {more} more, all of them in audit.json"] if more > 0 else []
+        parts.append(Section(name.replace("_", " ").capitalize(), [findings.summary], items=items))
+    parts += [
+        Section("Pairs to look at", picture=(pairs, "Pairs of images that the checks take for the same picture")),
+        Section("Label patch", [_patch(changes, policy)]),
+    ]
+    found = f"{len(audit.records)} images of {len(audit.records.class_names)} classes, {len(audit)} findings."
+    return document(f"Audit of {audit.records.name}", [found, "Nothing was changed."], parts)
+
+
+def _patch(changes: Sequence[Change], policy: str) -> str:
+    told = ", ".join(f"{number} to {action}" for action, number in _actions(changes).items())
+    return (
+        f"labels.patch.csv holds suggestions for {len(changes)} training images ({told}; policy {policy}). Nothing was "
+        "applied: read it, edit it, then give it to apply_patch or to examples/baseline.py --patch."
+    )
 
 
 def _actions(changes: Sequence[Change]) -> dict[str, int]:
@@ -68,12 +98,7 @@ def _text(audit: Audit, changes: Sequence[Change], policy: str) -> str:
         if len(findings) > _IN_TEXT:
             lines.append(f"- and {len(findings) - _IN_TEXT} more, all of them in audit.json")
         lines.append("")
-    told = ", ".join(f"{number} to {action}" for action, number in _actions(changes).items())
-    lines.append(
-        f"## Label patch\n\n`labels.patch.csv` holds suggestions for {len(changes)} training images ({told}; policy "
-        f"{policy}). Nothing was applied: read it, edit it, then give it to `apply_patch` or to `examples/baseline.py "
-        "--patch`.\n"
-    )
+    lines.append(f"## Label patch\n\n{plain(_patch(changes, policy))}\n")
     return "\n".join(lines)
 
 

@@ -91,7 +91,7 @@ def audit(records: Records, *, only: Sequence[str] | None = None) -> Audit:
     Raises:
         UnknownNameError: no check of that name.
     """
-    chosen = only if only is not None else [*ORDER, *(name for name in checks.names() if name not in ORDER)]
+    chosen = only if only is not None else in_order(checks.names())
     members = {name: checks.get(name) for name in chosen}
     surveyed = survey(records)
     known = identified(records, surveyed)
@@ -100,6 +100,11 @@ def audit(records: Records, *, only: Sequence[str] | None = None) -> Audit:
         found[name] = called(check, name, known, surveyed)
         logger.info("%s: %s", name, found[name].summary)
     return Audit(known, surveyed, found)
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """Returns names of checks in the order in which they are told."""
+    return [*(name for name in ORDER if name in names), *(name for name in names if name not in ORDER)]
 
 
 def identified(records: Records, surveyed: Survey) -> Records:

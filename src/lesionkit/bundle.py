@@ -1,9 +1,9 @@
 """A trained classifier on disk: ``model.keras``, which Keras alone loads, and ``card.json``, which says what it is."""
 
-import csv
-import json
+import functools
+import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,22 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import images, scores
+from lesionkit import images
 from lesionkit.assembly import Origin, origin, remember
 from lesionkit.augmentation import View, views_of
-from lesionkit.environment import environment
-from lesionkit.errors import BundleError, DataError
-from lesionkit.evaluation import Evaluation, predict
+from lesionkit.card import read_card, write_card
+from lesionkit.conformal import ConformalSets
+from lesionkit.errors import BundleError, DataError, OptionError
+from lesionkit.evaluation import Evaluation
 from lesionkit.files import as_text, is_hidden, whole_file
+from lesionkit.malignancy import malignancy_of
+from lesionkit.operating_points import OperatingPoint
 from lesionkit.pipeline import Pixels
+from lesionkit.prediction import predict
+from lesionkit.prediction_table import write_predictions
 from lesionkit.recipe import Recipe
 from lesionkit.records import checked_class_names
-
-SCHEMA_VERSION = 1
-KIND = "lesionkit classifier"
+from lesionkit.temperature import at_temperature
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,19 @@ class Prediction:
     Attributes:
         source: the file's name, or an empty text for an image that came from no file.
         ranked: (class name, probability) of every class, the likeliest first.
+        applied: ``views``, how many the answer is the mean of; ``temperature``, what calibrated it, or None.
+        malignant: the sum of the malignant classes' probabilities, not calibrated; None where the classes do not tell.
+        referred: whether ``malignant`` is at or above the bundle's operating point; None where it has none.
+        possible: the classes that cannot be ruled out, in the order of ``ranked``, from the bundle's conformal sets;
+            None where it has none.
     """
 
     source: str
     ranked: tuple[tuple[str, float], ...]
+    applied: Mapping[str, Any] = field(default_factory=dict)
+    malignant: float | None = None
+    referred: bool | None = None
+    possible: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
@@ -46,7 +58,7 @@ class Prediction:
 
     @property
     def confidence(self) -> float:
-        """Its probability as the network gives it, which is not calibrated."""
+        """Its probability: as the network gives it, unless ``applied`` names a temperature."""
         return self.ranked[0][1]
 
 
@@ -70,8 +82,31 @@ class Bundle:
         height, width = self.model.input.shape[1:3]
         return height, width
 
+    @functools.cached_property
+    def temperature(self) -> float | None:
+        """What calibrates its probabilities, fitted on held-out images; None where there were none."""
+        told = self.card.get("calibration")
+        return told["temperature"] if told else None
+
+    @functools.cached_property
+    def operating_point(self) -> OperatingPoint | None:
+        """From which malignant score on a lesion is referred; None where the card has none."""
+        told = self.card.get("operating_point")
+        return OperatingPoint.from_dict(told) if told else None
+
+    @functools.cached_property
+    def conformal_sets(self) -> ConformalSets | None:
+        """The thresholds of its sets of possible classes; None where the card has none."""
+        told = self.card.get("conformal_sets")
+        return ConformalSets.from_dict(told) if told else None
+
     def predict(
-        self, inputs: Any, *, batch_size: int = 32, views: str | Sequence[View | None] | None = None
+        self,
+        inputs: Any,
+        *,
+        batch_size: int = 32,
+        views: str | Sequence[View | None] | None = None,
+        calibrated: bool = False,
     ) -> list[Prediction]:
         """Returns a :class:`Prediction` for each image, in order.
 
@@ -81,16 +116,25 @@ class Bundle:
             batch_size: images at once.
             views: test-time augmentation: the probabilities are the mean over these views of each image, such as
                 ``"symmetries"``; see :func:`~lesionkit.evaluate`.
+            calibrated: whether the ranked probabilities are at the bundle's :attr:`temperature`. The order of the
+                classes, ``malignant``, ``referred`` and ``possible`` do not depend on it. The latter two are told only
+                for as many views as the bundle was evaluated with, since their thresholds hold for those.
 
         Raises:
             UnreadableImagesError: files that cannot be read.
             DataError: there is no such file or folder, or no image in it.
-            OptionError: an array of another shape or range, or ``views`` that are none.
+            OptionError: an array of another shape or range, ``views`` that are none, or there is no temperature.
         """
+        if calibrated and self.temperature is None:
+            raise OptionError(
+                "This bundle has no temperature: it was saved without an evaluation with held-out images. Leave out "
+                "calibrated=True."
+            )
+        seen_as = views_of(views, self.image_size)
         answers: list[Prediction] = []
         for sources, pixels in self._pixels(inputs):
-            probabilities = predict(self.model, pixels, batch_size, views_of(views, self.image_size))
-            answers += map(self._prediction, sources, probabilities)
+            probabilities = predict(self.model, pixels, batch_size, seen_as)
+            answers += self._predictions(sources, probabilities, len(seen_as), calibrated)
         return answers
 
     def _pixels(self, inputs: Any) -> Iterable[tuple[Sequence[str], Any]]:
@@ -99,7 +143,7 @@ class Bundle:
         files: list[str] = []
         for one in given:
             if isinstance(one, str | os.PathLike):
-                files += _files(os.fspath(one))
+                files += image_files(os.fspath(one))
                 continue
             if files:
                 yield files, Pixels(files, self.image_size)
@@ -111,9 +155,29 @@ class Bundle:
         if files:
             yield files, Pixels(files, self.image_size)
 
-    def _prediction(self, source: str, probabilities: npt.NDArray[np.float64]) -> Prediction:
-        places = np.argsort(-probabilities, kind="stable")
-        return Prediction(source, tuple((self.class_names[place], float(probabilities[place])) for place in places))
+    def _predictions(
+        self, sources: Sequence[str], raw: npt.NDArray[np.float64], views: int, calibrated: bool
+    ) -> Iterator[Prediction]:
+        temperature = self.temperature if calibrated else None
+        told = raw if temperature is None else at_temperature(raw, temperature)
+        applied = {"views": views, "temperature": temperature}
+        as_evaluated = views == (self.card.get("views") or 1)
+        view = malignancy_of(np.zeros(len(raw), dtype=np.int64), raw, self.class_names)
+        point = self.operating_point.threshold if as_evaluated and self.operating_point else None
+        sets = self.conformal_sets if as_evaluated else None
+        possible = None if sets is None or sets.reason else sets.sets(raw)
+        for row, source in enumerate(sources):
+            places = np.argsort(-told[row], kind="stable").tolist()
+            left = [self.class_names[place] for place in places if possible is None or possible[row, place]]
+            score = None if view is None else float(view.score[row])
+            yield Prediction(
+                source,
+                tuple((self.class_names[place], float(told[row, place])) for place in places),
+                applied,
+                score,
+                None if score is None or point is None else score >= point,
+                None if possible is None else tuple(left),
+            )
 
 
 def save(
@@ -141,14 +205,23 @@ def save(
         raise DataError(f"save needs the {model.output.shape[-1]} class names in order. Received: {names}")
     names = checked_class_names(names)
     target = Path(folder)
-    with whole_file(target / "model.keras") as beside:
-        keras.Model(model.input, model.output, name=model.name).save(beside)
+    write_model(model, target / "model.keras")
     if evaluation:
         write_predictions(evaluation, target / "predictions.csv")
-    with whole_file(target / "card.json") as beside:
-        card = _card(model, names, built, evaluation)
-        beside.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_card(model, target / "card.json", names, evaluation)
     return target
+
+
+def write_model(model: keras.Model, path: str | os.PathLike[str]) -> str:
+    """Writes ``model`` to ``path`` without compile state and returns the SHA-256 of the file.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    with whole_file(path) as beside:
+        keras.Model(model.input, model.output, name=model.name).save(beside)
+        with beside.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(folder: str | os.PathLike[str]) -> Bundle:
@@ -158,19 +231,7 @@ def load(folder: str | os.PathLike[str]) -> Bundle:
         BundleError: the folder is not a bundle, its files do not fit together, or a newer lesionkit wrote it.
     """
     path = Path(folder)
-    try:
-        card = json.loads((path / "card.json").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise BundleError(
-            f"{as_text(path)} has no readable card.json ({error}). Give a folder that save wrote."
-        ) from error
-    if not isinstance(card, dict) or card.get("kind") != KIND or not isinstance(card.get("schema_version"), int):
-        raise BundleError(f"{as_text(path / 'card.json')} is not the card of a {KIND}. Give a folder that save wrote.")
-    if card["schema_version"] > SCHEMA_VERSION:
-        raise BundleError(
-            f"{as_text(path)} has schema version {card['schema_version']}, this lesionkit reads up to "
-            f"{SCHEMA_VERSION}. Upgrade lesionkit to load it."
-        )
+    card = read_card(path)
     try:
         model = keras.saving.load_model(path / "model.keras", compile=False)
     except Exception as error:
@@ -186,61 +247,12 @@ def load(folder: str | os.PathLike[str]) -> Bundle:
     return Bundle(model, names, card)
 
 
-def write_predictions(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
-    """Writes ``path, image_id, label, predicted, confidence`` and one probability column per class, UTF-8 CSV.
+def image_files(path: str) -> list[str]:
+    """Returns the file ``path``, or all but hidden files in the folder ``path`` and below it, sorted by name.
 
     Raises:
-        StorageError: the file cannot be written.
+        DataError: there is no such file or folder, or no file in it.
     """
-    names = [as_text(name) for name in evaluation.class_names]
-    with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["path", "image_id", "label", "predicted", "confidence", *names])
-        rows = zip(
-            evaluation.source,
-            evaluation.image_id,
-            evaluation.labels,
-            evaluation.predicted,
-            evaluation.probabilities,
-            strict=True,
-        )
-        for source, image_id, label, predicted, probabilities in rows:
-            told = [
-                as_text(source),
-                as_text(image_id),
-                names[label],
-                names[predicted],
-                f"{probabilities[predicted]:.7g}",
-            ]
-            table.writerow([*told, *(f"{value:.7g}" for value in probabilities)])
-    return Path(path)
-
-
-def _card(
-    model: keras.Model, names: tuple[str, ...], built: Origin | None, evaluation: Evaluation | None
-) -> dict[str, Any]:
-    run = evaluation.run if evaluation else None
-    recipe = (run.recipe if run else None) or (built.recipe if built else None)
-    if built is not None and built.recipe is None:  # such as an average: the run is that of one member
-        recipe = None
-    return {
-        "kind": KIND,
-        "schema_version": SCHEMA_VERSION,
-        "class_names": list(names),
-        "image_size": list(model.input.shape[1:3]),
-        "recipe": recipe.to_dict() if recipe else None,
-        "environment": environment(),
-        "data_fingerprint": run.data.fingerprint if run and run.data else None,
-        "substitutions": list(evaluation.substitutions) if evaluation else [],
-        "test": {"n": len(evaluation), "accuracy": evaluation.accuracy, "loss": evaluation.loss}
-        if evaluation
-        else None,
-        "views": evaluation.views if evaluation else None,
-        "scores": scores.to_dict(evaluation.scores, evaluation.relation) if evaluation else None,
-    }
-
-
-def _files(path: str) -> list[str]:
     if not os.path.isdir(path):  # noqa: PTH112  (names that are not UTF-8 stay text)
         if not os.path.exists(path):  # noqa: PTH110
             raise DataError(f"{as_text(path)}: there is no such file or folder.")

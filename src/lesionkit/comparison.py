@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from lesionkit import metrics
 from lesionkit.errors import DataError, OptionError
@@ -114,6 +115,49 @@ def compare(
         images_needed(len(labels), difference, adjusted),
         tuple(map(float, by_seed)),
     )
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Two classifiers on the same images, counted image by image.
+
+    Attributes:
+        both_right: images that both answer rightly.
+        only_first: images that only the first does.
+        only_second: images that only the second does.
+        both_wrong: images that neither does.
+        p: the probability of counts at least as uneven as ``only_first`` and ``only_second`` were both classifiers
+            right equally often; 1 where there are none.
+    """
+
+    both_right: int
+    only_first: int
+    only_second: int
+    both_wrong: int
+    p: float
+
+
+def mcnemar(labels: Labels, first: metrics.Probabilities, second: metrics.Probabilities) -> McNemar:
+    """Returns McNemar's test, two-sided and exact, of two classifiers' (n, C) probabilities for (n,) labels.
+
+    The images on which only one is right are as a coin's throws when both are right equally often (McNemar 1947, "Note
+    on the sampling error of the difference between correlated proportions or percentages"; for classifiers Dietterich
+    1998, "Approximate statistical tests for comparing supervised classification learning algorithms"). It takes the
+    images as independent, which images of one lesion or patient are not: where there are such, ``p`` is too small. It
+    is about two trained models, not about the ways that they were trained; :func:`compare` is about more of both.
+
+    Raises:
+        DataError: arrays that do not fit together.
+    """
+    if np.shape(first) != np.shape(second):
+        raise DataError(f"first and second are (n, C) both. Received: {np.shape(first)} and {np.shape(second)}")
+    places, ours = metrics.checked(labels, first)
+    right, also = (metrics.predicted(one) == places for one in (ours, metrics.checked(labels, second)[1]))
+    both, one, other, neither = (
+        int(np.sum(kind)) for kind in (right & also, right & ~also, ~right & also, ~right & ~also)
+    )
+    p = float(stats.binomtest(one, one + other).pvalue) if one + other else 1.0
+    return McNemar(both, one, other, neither, p)
 
 
 def images_needed(n: int, difference: float, interval: tuple[float, float]) -> int | None:

@@ -1,30 +1,97 @@
-"""A model and labelled images to an Evaluation: each image's probabilities, and the scores they give."""
+"""Evaluation: each image's probabilities, and all that follows from them."""
 
-import dataclasses
 import functools
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import images, metrics, scores
-from lesionkit.assembly import frozen_part, origin, parts
-from lesionkit.augmentation import View, Viewed, views_of
-from lesionkit.checks.shortcuts import shortcut_probabilities
-from lesionkit.errors import DataError, ImageError, OptionError, UnreadableImagesError
-from lesionkit.features import FeatureStore
-from lesionkit.files import as_text
-from lesionkit.options import checked_count
-from lesionkit.pipeline import Pixels
-from lesionkit.records import Records, as_column
-from lesionkit.run import DataSummary, Relation, TrainingRun, relate, unrelated
-from lesionkit.scores import Gain, Score
-from lesionkit.survey import inspect, survey
+from lesionkit import metrics, scores
+from lesionkit.calibration import Calibration, calibrate
+from lesionkit.class_scores import ClassScore, binary_scores, class_scores
+from lesionkit.conformal import ConformalSets, Coverage, conformal_sets, coverage
+from lesionkit.errors import DataError
+from lesionkit.malignancy import Malignancy, malignancy_of
+from lesionkit.markup import html_table, html_text
+from lesionkit.operating_points import SENSITIVITY, OperatingPoint, operating_point
+from lesionkit.robustness import Stress
+from lesionkit.run import DataSummary, Relation, TrainingRun, unrelated
+from lesionkit.scores import NAMES, Gain, Score, shown
+from lesionkit.selective import Selective, selective
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What a classifier answered for m labelled images that it did not learn from, such as its validation images.
+
+    Attributes:
+        labels: (m,) places of the classes.
+        probabilities: (m, C), each row sums to 1.
+        group: (m,) group numbers, equal for images of one picture, lesion or patient.
+        chosen: in words, how these images helped to choose the model; empty where they did not.
+    """
+
+    labels: npt.NDArray[np.int64] = field(repr=False)
+    probabilities: npt.NDArray[np.float64] = field(repr=False)
+    group: npt.NDArray[np.int64] = field(repr=False)
+    chosen: str = ""
+
+    def __post_init__(self) -> None:
+        """Makes arrays of the columns.
+
+        Raises:
+            DataError: they are no labels and probabilities, or there is not one row for each image.
+        """
+        labels, probabilities = metrics.checked(self.labels, self.probabilities)
+        if np.shape(self.group) != labels.shape:
+            raise DataError(f"group is {labels.shape}, a number for each image. Received: {np.shape(self.group)}")
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "probabilities", probabilities)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Aims:
+    """What the classifier is wanted for; the figures that depend on it are told for this.
+
+    Attributes:
+        sensitivity: the share of malignant lesions that is to be referred.
+        prevalence: the share of malignant lesions among those of the people it is used on.
+        costs: ``missed`` and ``referral`` of :func:`~lesionkit.operating_points.threshold_for_costs`, in place of
+            ``sensitivity``.
+        coverage: the share of images whose set of possible classes is to hold their class.
+    """
+
+    sensitivity: float = SENSITIVITY
+    prevalence: float = 0.05
+    costs: Mapping[str, float] | None = None
+    coverage: float = metrics.LEVEL
+
+
+AIMS = Aims()
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One image of an evaluation to look at.
+
+    Attributes:
+        place: its row in the evaluation.
+        kind: ``"mistake"``, ``"least certain hit"`` or ``"sample"``.
+        pixels: uint8 (h, w, 3) as the model saw it.
+        heat_map: (h, w) in [0, 1], what spoke for the class that was answered; None for a sample.
+        border_share: share of the map's weight in the outer frame; None where the map is empty or none was made.
+    """
+
+    place: int
+    kind: str
+    pixels: npt.NDArray[np.uint8] = field(repr=False)
+    heat_map: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    border_share: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +111,13 @@ class Evaluation:
         relation: what ties the images to those in training, and which belong together.
         shortcut: (n, C) probabilities of a model that sees no lesion, for the same images.
         views: how many views of each image the probabilities are the mean of.
+        held_out: what it answered for images that it did not learn from; temperature, thresholds and sets come of them.
+        stress: how it answered the same images with artefacts on them.
+        findings: check -> what it found in all images, in a sentence or two.
+        aims: what it is wanted for.
+        pictures: images to look at, with what spoke for the answer (:func:`~lesionkit.illustration.illustrate`).
+        command: the command line that made it.
+        hashes: file of the run -> SHA-256 of its bytes.
         patch: the label patch that was applied to the training images, as what JSON can hold: ``file``, ``sha256``
             and counts.
     """
@@ -61,6 +135,13 @@ class Evaluation:
     shortcut: npt.NDArray[np.float64] | None = field(default=None, repr=False)
     patch: Mapping[str, Any] | None = field(default=None, repr=False)
     views: int = 1
+    held_out: HeldOut | None = field(default=None, repr=False)
+    stress: Stress | None = field(default=None, repr=False)
+    pictures: tuple[Picture, ...] = field(default=(), repr=False)
+    findings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    aims: Aims = field(default=AIMS, repr=False)
+    command: str | None = field(default=None, repr=False)
+    hashes: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Makes arrays of the labels and probabilities.
@@ -127,6 +208,68 @@ class Evaluation:
             return None
         return scores.gain(self.labels, self.probabilities, self.shortcut, self.class_names, self.relation.group)
 
+    @functools.cached_property
+    def class_scores(self) -> dict[str, ClassScore]:
+        """Class name -> how it is told from the rest, with intervals (:mod:`~lesionkit.class_scores`)."""
+        return class_scores(self.labels, self.probabilities, self.class_names, self.relation.group)
+
+    @functools.cached_property
+    def malignancy(self) -> Malignancy | None:
+        """The images as benign or malignant; None where the classes do not tell (:mod:`~lesionkit.malignancy`)."""
+        return malignancy_of(self.labels, self.probabilities, self.class_names)
+
+    @functools.cached_property
+    def malignancy_scores(self) -> ClassScore | None:
+        """How malignant images are told from benign ones; None where the classes do not tell."""
+        view = self.malignancy
+        if view is None:
+            return None
+        return binary_scores(view.malignant[view.kept], view.score[view.kept], self.relation.group[view.kept])
+
+    @functools.cached_property
+    def calibration(self) -> Calibration:
+        """What the probabilities are worth, before and after temperature scaling (:mod:`~lesionkit.calibration`)."""
+        held_out = (self.held_out.labels, self.held_out.probabilities) if self.held_out else None
+        return calibrate(self.labels, self.probabilities, self.relation.group, held_out)
+
+    @functools.cached_property
+    def operating_point(self) -> OperatingPoint | None:
+        """From which malignant score on a lesion is referred, as ``aims`` say; None where the classes do not tell."""
+        if self.malignancy is None:
+            return None
+        held_out, view = self.held_out, None
+        if held_out is not None:
+            view = malignancy_of(held_out.labels, held_out.probabilities, self.class_names)
+        costs = None if self.aims.costs is None else {**self.aims.costs, "prevalence": self.aims.prevalence}
+        return operating_point(
+            self.malignancy,
+            self.relation.group,
+            held_out_view=view,
+            held_out_groups=held_out.group if held_out else None,
+            sensitivity=self.aims.sensitivity,
+            costs=costs,
+        )
+
+    @functools.cached_property
+    def selective(self) -> Selective:
+        """How accurate it is when it leaves its least certain answers to a person (:mod:`~lesionkit.selective`)."""
+        return selective(self.labels, self.probabilities, self.relation.group)
+
+    @functools.cached_property
+    def conformal_sets(self) -> ConformalSets:
+        """The thresholds of its sets of possible classes (:mod:`~lesionkit.conformal`)."""
+        one = self.held_out
+        held_out = (one.labels, one.probabilities, one.group) if one else None
+        return conformal_sets(held_out, self.class_names, level=self.aims.coverage, chosen=one.chosen if one else "")
+
+    @functools.cached_property
+    def coverage(self) -> Coverage | None:
+        """How many of the images have their class in their set; None where there are no sets."""
+        if self.conformal_sets.reason is not None:
+            return None
+        sets = self.conformal_sets.sets(self.probabilities)
+        return coverage(sets, self.labels, self.relation.group, self.class_names)
+
     def __str__(self) -> str:
         shown = f", each in {self.views} views" if self.views > 1 else ""
         return (
@@ -134,203 +277,11 @@ class Evaluation:
             f"loss {self.loss:.4f}\n{scores.in_words(self.scores, self.relation, self.gain)}"
         )
 
-
-def evaluate(
-    model: keras.Model,
-    data: Any,
-    *,
-    run: TrainingRun | None = None,
-    train: Records | None = None,
-    class_names: Sequence[str] | None = None,
-    class_mapping: Mapping[str, str | None] | None = None,
-    store: FeatureStore | bool = False,
-    batch_size: int = 32,
-    views: str | Sequence[View | None] | None = None,
-) -> Evaluation:
-    """Returns what ``model`` answers for labelled images.
-
-    Args:
-        model: (B, H, W, 3) RGB in [0, 255] to (B, C) probabilities, such as from ``build_classifier``.
-        data: Records; or ``(images, labels)`` with images (n, h, w, 3) in [0, 255] and labels (n,) whole numbers or
-            class names; or a ``tf.data.Dataset`` of such batches, labels whole numbers or one-hot.
-        run: how the model was trained, for the reports.
-        train: its training images; a model that sees no lesion learns from them too, and what the classifier adds over
-            it is told (:func:`~lesionkit.checks.shortcuts.shortcut_probabilities`). Only where ``data`` are Records.
-        class_names: the model's classes in order, where neither the model nor ``data`` tells.
-        class_mapping: for a folder with other classes: its class name to the model's, or to None to leave the
-            class out.
-        store: where to look for the frozen part's features and to put them (see ``Frozen.fit``); only Records.
-        batch_size: images at once.
-        views: test-time augmentation: the probabilities are the mean over these views of each image.
-            ``"symmetries"``: its eight exact turns and mirror images (four where it is not square); or a sequence of
-            views, such as ``[None, Augmentation(layer, seed).view(1), ...]``; None: the image itself. What a random
-            view makes of an image depends on the bytes of its file, where ``data`` are Records, else on its pixels.
-
-    Raises:
-        DataError: no images, images without a label, or a class that the model does not know.
-        UnreadableImagesError: images that cannot be read, all of them named.
-        OptionError: ``views`` are none, or there is a store and no frozen part, as in an average.
-    """
-    started = time.perf_counter()
-    built = origin(model)
-    known = tuple(class_names or (built.class_names if built else ())) or getattr(data, "class_names", None)
-    names = known or tuple(f"class {place}" for place in range(model.output.shape[-1]))
-    if len(names) != model.output.shape[-1]:
-        raise DataError(f"The model tells {model.output.shape[-1]} classes apart. Received: {', '.join(names)}")
-    if class_mapping and not isinstance(data, Records):
-        raise OptionError("class_mapping is for Records; give arrays and datasets the model's own labels.")
-    seen_as = views_of(views, model.input.shape[1:3])
-    features_s = 0.0
-    source: Sequence[str] = ()
-    image_id: Sequence[str] = ()
-    summary, relation, shortcut = None, None, None
-    if isinstance(data, Records):
-        data, labels = _mapped(data, names, class_mapping or {})
-        source, image_id = data.source, data.image_id
-        if store is False:
-            data = data if seen_as == (None,) else inspect(data)
-            ids = data.picture_id.tolist()
-            probabilities = predict(model, Pixels(source, model.input.shape[1:3]), batch_size, seen_as, ids)
-        else:
-            frozen, head = _cut(model)
-            found = (FeatureStore() if store is True else store).features(frozen, source, seen_as)
-            features_s = found.seconds
-            answers = predict(head, found, batch_size)
-            probabilities = answers.reshape(len(seen_as), len(data), -1).mean(axis=0)
-            data = dataclasses.replace(data, picture_id=as_column(found.picture_id[: len(data)]))
-        summary, relation = DataSummary.of(data), relate(data, run.seen if run else None)
-        if train is not None:
-            seen = _mapped(train, names, {})[0]
-            shortcut = shortcut_probabilities(seen, survey(seen), data, survey(data))
-    elif isinstance(data, tuple):
-        if not len(data[0]):
-            raise DataError("Scores need labelled images. Received: no images.")
-        pixels = np.stack([images.from_array(image, model.input.shape[1:3]) for image in data[0]])
-        labels = _places(data[1], names)
-        probabilities = predict(model, pixels, batch_size, seen_as)
-    else:
-        probabilities, labels = _over_dataset(model, data, seen_as)
-    timing = {"features_s": features_s, "fit_s": None, "images_per_s": None} | dict(run.timing if run else {})
-    timing["features_s"] = (run.timing["features_s"] or 0.0 if run else 0.0) + features_s
-    timing["evaluate_s"] = time.perf_counter() - started - features_s
-    empty = ("",) * len(labels)
-    return Evaluation(
-        names,
-        probabilities,
-        labels,
-        tuple(source) or empty,
-        tuple(image_id) or empty,
-        run,
-        summary,
-        timing,
-        relation=relation,  # type: ignore[arg-type]
-        shortcut=shortcut,
-        views=len(seen_as),
-    )
-
-
-def predict(
-    model: keras.Model,
-    values: Any,
-    batch_size: int = 32,
-    views: Sequence[View | None] = (None,),
-    picture_id: Sequence[str] | None = None,
-) -> npt.NDArray[np.float64]:
-    """Returns (n, C) probabilities of n images or features with ``shape`` and ``[rows]``, n >= 1.
-
-    Args:
-        model: from the values to the probabilities.
-        values: the images or features.
-        batch_size: how many at once.
-        views: of images: the probabilities are the mean over them (as over the ten crops of Krizhevsky et al. 2012,
-            "ImageNet Classification with Deep Convolutional Neural Networks", section 4.1); None: the image itself.
-        picture_id: n ids for the views; None: the pixels stand for themselves.
-
-    Raises:
-        UnreadableImagesError: images that cannot be read, all of them named.
-    """
-    shown = [values if view is None else Viewed(values, view, picture_id) for view in views]
-    mean: npt.NDArray[np.float64] = np.mean([_predict(model, one, batch_size) for one in shown], axis=0)
-    return mean
-
-
-def _predict(model: keras.Model, values: Any, batch_size: int) -> npt.NDArray[np.float64]:
-    checked_count(batch_size, "batch_size")
-    starts = range(0, values.shape[0], batch_size)
-    found: list[npt.NDArray[Any]] = []
-    errors: list[ImageError] = []
-    with ThreadPoolExecutor(1) as reader:  # reads one batch ahead; tf.data would hide which error it was
-        rows = (np.arange(start, min(start + batch_size, values.shape[0])) for start in starts)
-        ahead = reader.submit(values.__getitem__, next(rows))
-        for _ in starts:
-            now, following = ahead, next(rows, None)
-            if following is not None:
-                ahead = reader.submit(values.__getitem__, following)
-            try:
-                batch = now.result()
-            except UnreadableImagesError as error:
-                errors += error.errors
-            if not errors:  # the rest is only read, to name every file that cannot be
-                found.append(np.asarray(model.predict_on_batch(batch)))
-    if errors:
-        raise UnreadableImagesError(errors)
-    return np.concatenate(found).astype(np.float64)
-
-
-def _cut(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """Returns the frozen part, whose features can be stored, and the head."""
-    try:
-        return frozen_part(model), parts(model).head
-    except OptionError as error:
-        raise OptionError(f"{error}. Evaluate it without a feature store: evaluate(..., store=False).") from error
-
-
-def _mapped(
-    records: Records, names: tuple[str, ...], mapping: Mapping[str, str | None]
-) -> tuple[Records, npt.NDArray[np.int64]]:
-    """Returns the records whose class the mapping keeps, and their labels as places in ``names``."""
-    unknown = sorted(set(mapping) - set(records.class_names))
-    if unknown:
-        raise DataError(f"class_mapping names classes that the records lack: {', '.join(map(as_text, unknown))}.")
-    targets = {name: mapping.get(name, name) for name in records.class_names}
-    used = {records.class_names[place] for place in np.unique(records.label[records.label >= 0])}
-    foreign = sorted(f"{name} -> {targets[name]}" for name in used if targets[name] not in {*names, None})
-    if foreign:
-        raise DataError(
-            f"The model does not know these classes: {', '.join(map(as_text, foreign))}. It knows "
-            f"{', '.join(map(as_text, names))}. Give class_mapping={{its name: the model's name, or None}}."
-        )
-    place = np.array(
-        [names.index(target) if (target := targets[name]) in names else -1 for name in records.class_names]
-    )
-    left_out = [number for number, name in enumerate(records.class_names) if targets[name] is None]
-    kept = records[~np.isin(records.label, left_out)]
-    if not len(kept) or kept.label.min() < 0:
-        count = int(np.count_nonzero(kept.label < 0))
-        raise DataError(f"Scores need labelled images. Received: {len(kept)} images, {count} of them without a label.")
-    return kept, np.asarray(place[kept.label], dtype=np.int64)
-
-
-def _places(labels: Any, names: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    values = np.asarray(labels)
-    if values.dtype.kind in "UO":
-        unknown = sorted(set(map(str, values)) - set(names))
-        if unknown:
-            raise DataError(
-                f"The model does not know these classes: {', '.join(unknown)}. It knows {', '.join(names)}."
-            )
-        return np.array([names.index(str(value)) for value in values], dtype=np.int64)
-    return np.asarray(values.argmax(axis=1) if values.ndim == 2 else values, dtype=np.int64)
-
-
-def _over_dataset(
-    model: keras.Model, data: Any, views: Sequence[View | None]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    probabilities, labels = [], []
-    for pixels, given in data:
-        images = np.asarray(pixels)
-        probabilities.append(predict(model, images, len(images), views))
-        labels.append(_places(given, ()))
-    if not labels:
-        raise DataError("Scores need labelled images. Received: an empty dataset.")
-    return np.concatenate(probabilities), np.concatenate(labels)
+    def _repr_html_(self) -> str:
+        told = {NAMES[name]: one.to_dict() for name, one in self.scores.items() if one}
+        rows = [(name, one["n"], *(shown(one, score) for score in metrics.SCORED)) for name, one in told.items()]
+        head = ("score", "images", *(name.replace("_", " ") for name in metrics.SCORED))
+        missing = (f"{NAMES[name]}: not computed, {why}" for name, why in self.relation.missing.items())
+        gained = (f"Over a model that sees no lesion: {self.gain}",) if self.gain else ()
+        notes = "".join(f"<p>{html_text(line)}</p>" for line in (*self.substitutions, *missing, *gained))
+        return html_table(f"{len(self)} images, {len(self.class_names)} classes", head, rows) + notes

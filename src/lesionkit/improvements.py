@@ -17,10 +17,11 @@ from lesionkit.checkpoints import identity
 from lesionkit.comparison import compare
 from lesionkit.determinism import is_deterministic
 from lesionkit.environment import environment
-from lesionkit.evaluation import Evaluation, evaluate
+from lesionkit.evaluating import evaluate
+from lesionkit.evaluation import Evaluation
 from lesionkit.features import FeatureStore
 from lesionkit.files import whole_file
-from lesionkit.improvement_files import Row
+from lesionkit.improvement_report import Row
 from lesionkit.metrics import SCORED
 from lesionkit.recipe import Recipe
 from lesionkit.records import Records

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from lesionkit import metrics
 from lesionkit.assembly import frozen_part, parts, with_head
-from lesionkit.evaluation import predict
 from lesionkit.features import FeatureStore
 from lesionkit.metrics import SCORED
 from lesionkit.pipeline import Pixels
-from lesionkit.recipe import Recipe
+from lesionkit.prediction import predict
+from lesionkit.recipe import Recipe, watches
 from lesionkit.records import Records
 from lesionkit.shards import Features
 from lesionkit.splits import folds, split
@@ -77,7 +77,7 @@ class Judge:
         found = []
         kept = None if recipe.trainer.name == "Frozen" and recipe.augmenter is None else unfinished  # that is short
         for learned, watched, judging in self.sides(recipe):
-            watched = watched if _watches(recipe) else watched[:0]
+            watched = watched if watches(recipe) else watched[:0]
             with self._classifier(recipe) as model:
                 fit(recipe, model, learned, watched, store=self.store, resume_dir=kept)
                 _, answers = metrics.checked(judging.label, self._answers(model, judging))
@@ -121,10 +121,3 @@ class Judge:
         yield model
         if not parts(model).backbone.trainable_weights:  # it has not learned, so the next trial may have it
             self._kept = key, model
-
-
-def _watches(recipe: Recipe) -> bool:
-    """Returns whether training depends on the images that it watches."""
-    options = recipe.trainer.options
-    phases = [options, options.get("first") or {}]
-    return recipe.trainer.name not in ("Frozen", "FineTune") or any(one.get("patience") for one in phases)

@@ -1,4 +1,4 @@
-"""Markdown that shows what it is given, whatever is in a class or file name."""
+"""Markdown, and HTML for notebooks, that show what they are given, whatever is in a class or file name."""
 
 import html
 import re
@@ -17,3 +17,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [[plain(cell) for cell in line] for line in (head, *rows)]
     lines.insert(1, ["---"] * len(head))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def html_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Returns an HTML table whose cells show as they are."""
+    top = "".join(f"<th>{html_text(cell)}</th>" for cell in head)
+    body = "".join(f"<tr>{''.join(f'<td>{html_text(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><caption>{html_text(caption)}</caption><tr>{top}</tr>{body}</table>"
+
+
+def html_text(value: object) -> str:
+    """Returns text that HTML shows as it is."""
+    return html.escape(as_text(str(value)))

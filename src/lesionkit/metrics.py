@@ -101,13 +101,23 @@ def bootstrap(
     group = np.unique(groups, return_inverse=True)[1]
     sums = np.stack([np.bincount(group, weights=part) for part in np.concatenate(parts, axis=1).T], axis=1)
     sums = sums[np.lexsort(np.round(sums, 9).T[::-1])]
-    totals = np.concatenate([times @ sums for times in _drawn(len(sums), resamples, seed)])
+    totals = np.concatenate([times @ sums for times in drawn(len(sums), resamples, seed)])
     images = totals[:, None, :classes]
     sums_of_answers = totals[:, classes:].reshape(resamples, len(answers), classes + 1)
     hits, losses = sums_of_answers[..., :-1], sums_of_answers[..., -1]
     recalls = (hits / np.maximum(images, 1)).sum(axis=-1) / np.count_nonzero(images, axis=-1)
     found = [hits.sum(axis=-1) / images.sum(axis=-1), recalls, losses / images.sum(axis=-1)]
     return np.stack(found, axis=-1).transpose(1, 0, 2)
+
+
+def drawn(count: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+    """Yields (some, count): how often each of ``count`` things is drawn, some resamples at a time."""
+    random = np.random.default_rng(seed)
+    some = max(1, _AT_ONCE // count)
+    for start in range(0, resamples, some):
+        now = min(some, resamples - start)
+        places = random.integers(count, size=(now, count), dtype=np.int32)
+        yield np.stack([np.bincount(row, minlength=count) for row in places]).astype(np.float64)
 
 
 def interval(values: npt.NDArray[np.float64], level: float = LEVEL) -> tuple[float, float]:
@@ -144,16 +154,6 @@ def _losses(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.floa
     """Returns (n,) the cross-entropy of each image."""
     given = np.asarray(probabilities, dtype=np.float64)[np.arange(len(labels)), labels]
     return np.asarray(-np.log(np.clip(given, 1e-7, 1 - 1e-7)), dtype=np.float64)
-
-
-def _drawn(count: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
-    """Yields (some, count): how often each of ``count`` things is drawn, some resamples at a time."""
-    random = np.random.default_rng(seed)
-    some = max(1, _AT_ONCE // count)
-    for start in range(0, resamples, some):
-        now = min(some, resamples - start)
-        places = random.integers(count, size=(now, count), dtype=np.int32)
-        yield np.stack([np.bincount(row, minlength=count) for row in places]).astype(np.float64)
 
 
 def _ratio(part: int, whole: int) -> float | None:

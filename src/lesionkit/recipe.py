@@ -170,6 +170,13 @@ def documented_baseline() -> Recipe:
     )
 
 
+def watches(recipe: Recipe) -> bool:
+    """Returns whether training depends on the images that it watches."""
+    options = recipe.trainer.options
+    phases = [options, options.get("first") or {}]
+    return recipe.trainer.name not in ("Frozen", "FineTune") or any(one.get("patience") for one in phases)
+
+
 #: What the documented baseline reached on its test set, and the size of its two sets of images.
 DOCUMENTED = MappingProxyType({"accuracy": 0.4661, "loss": 2.8345, "n_train": 2239, "n_test": 118})
 
@@ -179,7 +186,7 @@ OUR_CHOICES = ("head", "trainer.learning_rate", "trainer.batch_size", "validatio
 
 def differences(recipe: Recipe) -> list[str]:
     """Returns, in words, each entry in which ``recipe`` differs from the documented baseline."""
-    ours, documented = _flat(recipe), _flat(documented_baseline())
+    ours, documented = flat(recipe), flat(documented_baseline())
     found = []
     for key in sorted(ours.keys() | documented.keys()):
         got, stated = ours.get(key, "left out"), documented.get(key, "left out")
@@ -215,13 +222,14 @@ def _fields(recipe: Recipe) -> Iterator[tuple[Any, Any]]:
     return ((item, getattr(recipe, item.name)) for item in dataclasses.fields(recipe))
 
 
-def _flat(recipe: Recipe) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(recipe: Recipe) -> dict[str, Any]:
+    """Returns the entries of a recipe by name, those of a part's options as ``"head.dropout"``."""
+    found: dict[str, Any] = {}
     for item, value in _fields(recipe):
-        flat[item.name] = value.name if isinstance(value, Part) else value
+        found[item.name] = value.name if isinstance(value, Part) else value
         if isinstance(value, Part):
-            flat |= {f"{item.name}.{key}": option for key, option in value.options.items()}
-    return flat
+            found |= {f"{item.name}.{key}": option for key, option in value.options.items()}
+    return found
 
 
 def _shown(value: Any) -> str:

@@ -1,7 +1,6 @@
 """Records: which images, which labels, which split, and which picture, lesion and patient each shows."""
 
 import dataclasses
-import html
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from lesionkit.errors import DataError, OptionError
 from lesionkit.files import as_text
+from lesionkit.markup import html_table
 
 Column = npt.NDArray[Any]
 
@@ -24,8 +24,8 @@ SPLITS = ("train", "validation", "test")
 #: The identities that keep records together when they are split: equal bytes, same picture, same lesion, same patient.
 GROUPS = ("picture_id", "lesion_id", "patient_id", "copy_id")
 
-#: What a table of metadata can add to records: identities, and the diagnosis that it gives.
-METADATA = (*GROUPS, "diagnosis", "confirmed_by")
+#: What a table of metadata can add to records: identities, the diagnosis that it gives, and whose the image is.
+METADATA = (*GROUPS, "diagnosis", "confirmed_by", "licence", "attribution")
 
 
 class Record(NamedTuple):
@@ -41,6 +41,8 @@ class Record(NamedTuple):
     copy_id: str | None
     diagnosis: str | None
     confirmed_by: str | None
+    licence: str | None
+    attribution: str | None
 
 
 class Skipped(NamedTuple):
@@ -66,6 +68,8 @@ class Records:
         copy_id: (n,) text or None: equal where the pictures are exact or near copies of each other.
         diagnosis: (n,) text or None: what a table of metadata says, as ``"layout:code"`` of :mod:`lesionkit.taxonomy`.
         confirmed_by: (n,) text or None: how that diagnosis was made, in the table's words.
+        licence: (n,) text or None: under which the image may be used, in the table's words.
+        attribution: (n,) text or None: whom to name as its source.
         name: where the records come from, in words.
         skipped: images that were listed and then left out, with the reason.
     """
@@ -81,6 +85,8 @@ class Records:
     copy_id: Column = None  # type: ignore[assignment]
     diagnosis: Column = None  # type: ignore[assignment]
     confirmed_by: Column = None  # type: ignore[assignment]
+    licence: Column = None  # type: ignore[assignment]
+    attribution: Column = None  # type: ignore[assignment]
     name: str = "records"
     skipped: tuple[Skipped, ...] = ()
 
@@ -173,8 +179,8 @@ class Records:
         Args:
             table: columns of equal length: a mapping of lists or arrays, a pandas DataFrame, or other Records
                 by :meth:`columns`. Besides ``on`` it has any of ``lesion_id``, ``patient_id``, ``picture_id``,
-                ``copy_id``, ``diagnosis`` and ``confirmed_by``; other columns are not read. Empty or missing values
-                leave what was known.
+                ``copy_id``, ``diagnosis``, ``confirmed_by``, ``licence`` and ``attribution``; other columns are not
+                read. Empty or missing values leave what was known.
             on: the table's column of image ids.
 
         Raises:
@@ -259,16 +265,10 @@ class Records:
 
     def _repr_html_(self) -> str:
         counts = self.counts()
-        head = "".join(f"<th>{html.escape(split or 'no split')}</th>" for split in counts)
-        body = "".join(
-            f"<tr><td>{html.escape(as_text(name))}</td>"
-            + "".join(f"<td>{row[name]}</td>" for row in counts.values())
-            + "</tr>"
-            for name in self.class_names
-        )
-        caption = f"{html.escape(as_text(self.name))}: {len(self)} images, {len(self.class_names)} classes"
+        caption = f"{as_text(self.name)}: {len(self)} images, {len(self.class_names)} classes"
+        rows = [(name, *(row[name] for row in counts.values())) for name in self.class_names]
         left_out = f"<p>{len(self.skipped)} left out</p>" if self.skipped else ""
-        return f"<table><caption>{caption}</caption><tr><th>class</th>{head}</tr>{body}</table>{left_out}"
+        return html_table(caption, ("class", *(split or "no split" for split in counts)), rows) + left_out
 
 
 _COLUMNS = Record._fields

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lesionkit.markup import html_table, html_text
 from lesionkit.recipe import Recipe
 from lesionkit.records import GROUPS, Records, Skipped
 
@@ -30,6 +32,7 @@ class DataSummary:
         counts: split -> class name -> number of images.
         fingerprint: SHA-256 over the sorted (picture, label, split) of all images: equal data, equal text.
         skipped: images that were left out, and why.
+        licences: (licence, attribution, number of images) of each that a table names, the most frequent first.
     """
 
     name: str
@@ -37,6 +40,7 @@ class DataSummary:
     counts: Mapping[str, Mapping[str, int]]
     fingerprint: str | None
     skipped: tuple[Skipped, ...] = ()
+    licences: tuple[tuple[str | None, str | None, int], ...] = ()
 
     @classmethod
     def of(cls, records: Records) -> "DataSummary":
@@ -44,7 +48,10 @@ class DataSummary:
         rows = sorted(zip(map(str, records.picture_id), map(str, records.label), records.split, strict=True))
         known = all(picture is not None for picture in records.picture_id)
         digest = hashlib.sha256("\n".join("\t".join(row) for row in rows).encode()).hexdigest()
-        return cls(records.name, records.class_names, records.counts(), digest if known else None, records.skipped)
+        named = Counter(zip(records.licence, records.attribution, strict=True))
+        licences = tuple((*whose, n) for whose, n in named.most_common() if any(whose))
+        fingerprint = digest if known else None
+        return cls(records.name, records.class_names, records.counts(), fingerprint, records.skipped, licences)
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,13 @@ class TrainingRun:
             f"By a gap above {100 * GAP:.0f} points the run {'overfits' if gap[-1] > GAP else 'does not overfit'}."
         )
         return {"gap": gap, "best_epoch": best + 1, "diagnosis": f"{ends} {turn} {verdict}"}
+
+    def _repr_html_(self) -> str:
+        of = f"{self.recipe.backbone.name}, {self.recipe.trainer.name}" if self.recipe else "a model built elsewhere"
+        epochs = zip(*self.history.values(), strict=True)
+        rows = [(epoch, *(f"{value:.4f}" for value in values)) for epoch, values in enumerate(epochs, 1)]
+        table = html_table(f"Training of {of}: {self.epochs} epochs", ("epoch", *self.history), rows)
+        return f"{table}<p>{html_text(self.overfitting()['diagnosis'])}</p>"
 
 
 @dataclass(frozen=True, eq=False)

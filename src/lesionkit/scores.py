@@ -1,7 +1,7 @@
 """The same answers scored three ways: as shipped, without copies, and without lesions that are in training too."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,6 +172,25 @@ def to_dict(scores: Mapping[str, Score | None], relation: Relation) -> dict[str,
         told["lesion_clean"]["known_only"] = known_only
     more = {"not_computed": dict(relation.missing), "relation": relation.counts(), "notes": list(relation.notes)}
     return told | more
+
+
+def flat(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns the scores that were computed, in order, of what :func:`to_dict` told."""
+    clean = told["lesion_clean"]
+    every = {**told, "lesion_clean.known_only": clean and clean["known_only"]}
+    return {name: every[name] for name in NAMES if every[name]}
+
+
+def notes(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what a reader of the scores should know, of what :func:`to_dict` told."""
+    yield from told["notes"]
+    for name, why in told["not_computed"].items():
+        yield f"{NAMES[name]}: not computed, {why}."
+    for name, one in flat(told).items():
+        if one["reason"]:
+            yield f"{NAMES[name]}: {one['reason']}."
+        if one["n"] and one["empty_classes"]:
+            yield f"{NAMES[name]}: no image is left of {', '.join(one['empty_classes'])}."
 
 
 def in_words(scores: Mapping[str, Score | None], relation: Relation, added: Gain | None) -> str:

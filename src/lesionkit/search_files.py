@@ -10,8 +10,10 @@ from typing import Any
 
 from lesionkit import metrics
 from lesionkit.comparison import BETTER, WORSE, compare
+from lesionkit.document import Section, Table, document
 from lesionkit.files import whole_file
 from lesionkit.metrics import SCORED
+from lesionkit.pages import embedded
 from lesionkit.records import Records
 from lesionkit.search_plot import scatter
 from lesionkit.trials import Trial, ranked
@@ -19,7 +21,7 @@ from lesionkit.trials import Trial, ranked
 SCHEMA_VERSION = 1
 
 #: The files of a search; ``best.json`` only where trials are recipes.
-FILES = ("best.json", "leaderboard.csv", "leaderboard.json", "leaderboard.png", "space.json")
+FILES = ("best.json", "leaderboard.csv", "leaderboard.json", "leaderboard.png", "report.html", "space.json")
 
 #: Said with every leaderboard.
 OPTIMISTIC = (
@@ -117,7 +119,47 @@ def write_search(
         writer.writerows(rows)
     with whole_file(target / "leaderboard.png") as beside:
         scatter(places, objective, space).savefig(beside, format="png", dpi=120)
+        picture = embedded(beside)
+    with whole_file(target / "report.html") as beside:
+        beside.write_text(_page(places, objective, facts, picture), encoding="utf-8", errors="backslashreplace")
     return target
+
+
+def _page(places: Sequence[Place], objective: str, facts: Mapping[str, Any], picture: str) -> str:
+    like = sum(one.verdict == "like the best" for one in places)
+    rows = [
+        (
+            str(one.rank or "failed"),
+            _ranged(one.trial.scores.get(objective), one.interval),
+            one.verdict or (one.trial.error or "").partition("\n")[0],
+            ", ".join(f"{name} {value}" for name, value in one.trial.values.items()),
+        )
+        for one in places
+    ]
+    lede = (
+        [f"{len(places)} trials. The best: {objective} {rows[0][1]}, with {rows[0][3]}."] if places else ["No trials."]
+    )
+    if like:
+        lede.append(f"These images cannot tell {like} other{'s' * (like > 1)} from it: which of them won is luck.")
+    return document(
+        "Search for a recipe",
+        lede,
+        [
+            Section("Scores against what was tried", picture=(picture, f"{objective} of each trial by hyperparameter")),
+            Section(
+                "Leaderboard",
+                [OPTIMISTIC],
+                table=Table("Every trial, the best first", ("rank", f"{objective} [95%]", "verdict", "values"), rows),
+            ),
+            Section("How it was judged", items=[f"{name}: {value}" for name, value in facts.items()]),
+        ],
+    )
+
+
+def _ranged(value: float | None, ends: tuple[float, float] | None) -> str:
+    if value is None:
+        return "n/a"
+    return f"{value:.4f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
 
 
 def _json(told: Any) -> str:

@@ -127,20 +127,25 @@ _ARCHIVE = {
     "other": UNKNOWN,
 }
 
+_NINE = {
+    "actinic keratosis": AK,
+    "basal cell carcinoma": BCC,
+    "dermatofibroma": DF,
+    "melanoma": MELANOMA,
+    "nevus": NEVUS,
+    "pigmented benign keratosis": BKL,
+    "seborrheic keratosis": SK,
+    "squamous cell carcinoma": SCC,
+    "vascular lesion": VASC,
+}
+
 LAYOUTS: dict[str, Layout] = {
     "nine_class": Layout(
-        'The folders of "Skin Cancer ISIC", named after the former diagnoses of the ISIC Archive',
-        {
-            "actinic keratosis": AK,
-            "basal cell carcinoma": BCC,
-            "dermatofibroma": DF,
-            "melanoma": MELANOMA,
-            "nevus": NEVUS,
-            "pigmented benign keratosis": BKL,
-            "seborrheic keratosis": SK,
-            "squamous cell carcinoma": SCC,
-            "vascular lesion": VASC,
-        },
+        'The folders of "Skin Cancer ISIC", named after the former diagnoses of the ISIC Archive', _NINE
+    ),
+    "synthetic_lesions": Layout(
+        "The images that lesionkit draws, named after what they caricature",
+        {f"synthetic {name}": means for name, means in _NINE.items()},
     ),
     "isic2018": Layout("https://challenge.isic-archive.com/landing/2018/47", _SEVEN),
     "isic2019": Layout(

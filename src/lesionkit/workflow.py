@@ -14,31 +14,43 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lesionkit import reports, trainers
+from lesionkit import checks, reports, trainers
 from lesionkit.assembly import build_classifier, parts
-from lesionkit.audits import identified
+from lesionkit.audits import identified, in_order
 from lesionkit.augmentation import View, augmenter
-from lesionkit.bundle import save
+from lesionkit.bundle import write_model
+from lesionkit.card import write_card
 from lesionkit.checks.shortcuts import shortcut_probabilities
 from lesionkit.distribution import is_chief
 from lesionkit.errors import DataError
-from lesionkit.evaluation import Evaluation, evaluate
+from lesionkit.evaluating import evaluate
+from lesionkit.evaluation import AIMS, Aims, Evaluation
+from lesionkit.evaluation_files import NAME, write_evaluation
 from lesionkit.features import FeatureStore
 from lesionkit.files import as_text, cache_folder, whole_folder
+from lesionkit.illustration import illustrate
 from lesionkit.options import called
 from lesionkit.patches import apply_patch, described
+from lesionkit.prediction_table import write_predictions
 from lesionkit.preparation import built
 from lesionkit.recipe import Recipe
 from lesionkit.records import Records
 from lesionkit.run import TrainingRun
 from lesionkit.splits import split
-from lesionkit.survey import readable, survey
+from lesionkit.stress import stress_panel
+from lesionkit.survey import Survey, readable, survey
 
 logger = logging.getLogger(__name__)
 
-#: The files of a run: what ``save`` writes, and each report's.
-REPORTS = {"json": "report.json", "markdown": "report.md", "plots": "plots.png"}
-FILES = ("model.keras", "card.json", "predictions.csv", *REPORTS.values())
+#: The files of a run: what ``save`` writes, the evaluation, and each report's.
+REPORTS = {
+    "html": "report.html",
+    "json": "report.json",
+    "markdown": "report.md",
+    "model_card": "card.md",
+    "plots": "plots.png",
+}
+FILES = ("model.keras", "card.json", "predictions.csv", NAME, *REPORTS.values())
 
 
 def run_recipe(
@@ -53,6 +65,10 @@ def run_recipe(
     views: str | Sequence[View | None] | None = None,
     strategy: "tf.distribute.Strategy | None" = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    aims: Aims = AIMS,
+    stress: int = 200,
+    chosen: str = "",
+    command: str | None = None,
 ) -> Evaluation:
     """Trains and scores what ``recipe`` says and writes model, card, predictions and reports into ``output``.
 
@@ -74,6 +90,12 @@ def run_recipe(
         strategy: to train on several devices or machines, see ``Frozen.fit``. Each of several workers makes the same
             call, and has lesionkit's cache folder in common with the others; the chief alone writes ``output``.
         callbacks: Keras's, such as ``CSVLogger``; they see the part of the model that learns.
+        aims: what the classifier is wanted for: the sensitivity, prevalence and coverage that the reports tell of.
+        stress: how many test images, at most, are shown with artefacts on them; 0: none. Three strengths of eight
+            artefacts make it 24 times as many to answer.
+        chosen: how the validation images helped to choose ``recipe``, such as "a search chose the recipe on them";
+            then there are no conformal sets, which need images that chose nothing.
+        command: the command line, for the reports.
 
     Raises:
         LesionkitError: whatever cannot work, found before training where it can be; see each part.
@@ -91,19 +113,34 @@ def run_recipe(
             raise DataError(f"{as_text(records.name)}: no readable test image is left to score.")
         ways: dict[str, Any] = {"store": store, "resume_dir": unfinished, "callbacks": callbacks}
         run = fit(recipe, model, train, validation, strategy=strategy, **ways)
-        evaluation = evaluate(model, test, run=run, store=shared(model, store), views=views)
+        held_out = validation if len(validation) else None
+        evaluation = evaluate(model, test, run=run, held_out=held_out, store=shared(model, store), views=views)
         seen = Records.concatenate([train, validation])
         place = {source: row for row, source in enumerate(known.source)}
         looks = [surveyed[[place[source] for source in one.source]] for one in (seen, test)]
         evaluation = dataclasses.replace(
             evaluation,
-            timing={**evaluation.timing, "total_s": time.perf_counter() - started},
             substitutions=tuple(substitutions),
             shortcut=shortcut_probabilities(seen, looks[0], test, looks[1], seed=recipe.seed),
             patch=None if patch is None else described(patch),
+            findings=_findings(known, surveyed),
+            aims=aims,
+            command=command,
         )
+        if chosen and evaluation.held_out:
+            looked_at = dataclasses.replace(evaluation.held_out, chosen=chosen)
+            evaluation = dataclasses.replace(evaluation, held_out=looked_at)
         if folder is not None:
-            save(model, folder, evaluation=evaluation)
+            panel = stress_panel(model, test, limit=stress, seed=recipe.seed) if stress else None
+            evaluation = dataclasses.replace(
+                illustrate(model, evaluation),
+                stress=panel,
+                hashes={"model.keras": write_model(model, folder / "model.keras")},
+                timing={**evaluation.timing, "total_s": time.perf_counter() - started},
+            )
+            write_card(model, folder / "card.json", evaluation.class_names, evaluation)
+            write_predictions(evaluation, folder / "predictions.csv")
+            write_evaluation(evaluation, folder / NAME)
             for name, file in REPORTS.items():
                 reports.get(name)(evaluation, folder / file)
     logger.info("%s", evaluation)
@@ -156,6 +193,12 @@ def fit(
 def shared(model: keras.Model, store: FeatureStore | bool) -> FeatureStore | bool:
     """Returns where the features of a fitted model belong: nowhere when its backbone has learned, like no other has."""
     return False if parts(model).backbone.trainable_weights else store
+
+
+def _findings(known: Records, surveyed: Survey) -> dict[str, str]:
+    """Returns what the checks found; ``Evaluation.gain`` tells better than a check what shortcuts are worth."""
+    names = [name for name in in_order(checks.names()) if name != "shortcuts"]
+    return {name: called(checks.get(name), name, known, surveyed).summary for name in names}
 
 
 def _trainer(recipe: Recipe) -> Any:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lesionkit.files import as_text
+from lesionkit.markup import html_table, html_text
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -40,3 +43,9 @@ class Findings:
 
     def __len__(self) -> int:
         return len(self.found)
+
+    def _repr_html_(self) -> str:
+        rows = [(one.kind, one.message, ", ".join(map(as_text, one.sources[:5]))) for one in self.found]
+        summary = f"<p>{html_text(self.summary)}</p>"
+        caption = f"{self.check}: {len(self)} finding{'s' * (len(self) != 1)}"
+        return (html_table(caption, ("kind", "what", "files"), rows) if rows else "") + summary

@@ -20,11 +20,20 @@ Images = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 _HDF5_SUFFIXES = (".hdf5", ".h5")
 _DOWNSAMPLED = "_downsampled"
+_COMMON = {
+    "lesion_id": "lesion_id",
+    "patient_id": "patient_id",
+    "licence": "copyright_license",
+    "attribution": "attribution",
+}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a kind of table. Those of lesions and patients are ``lesion_id`` and ``patient_id`` in all.
+    """The columns of a kind of table.
+
+    Lesions, patients, licences and sources are ``lesion_id``, ``patient_id``, ``copyright_license`` and ``attribution``
+    in all.
 
     Attributes:
         name: its name in :mod:`lesionkit.taxonomy`.
@@ -50,15 +59,14 @@ class Layout:
         Raises:
             DataError: see :func:`lesionkit.tables.read_table`.
         """
-        optional = ("lesion_id", "patient_id", self.confirmed_by, *self.diagnosis)
+        optional = (*_COMMON.values(), self.confirmed_by, *self.diagnosis)
         return read_table(path, (self.key, *self.needs, *more), optional, self.key, missing=self.missing)
 
     def known(self, table: Table) -> dict[str, list[str | None]]:
         """Returns the columns of a table as :class:`~lesionkit.records.Records` calls them, each of n rows."""
         return {
             "image_id": [image_id(f"{key}.jpg") for key in table[self.key]],
-            "lesion_id": table["lesion_id"],
-            "patient_id": table["patient_id"],
+            **{name: table[column] for name, column in _COMMON.items()},
             "diagnosis": [code and f"{self.name}:{code}" for code in deepest(table, self.diagnosis)],
             "confirmed_by": table[self.confirmed_by],
         }
@@ -90,7 +98,8 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, list[str | None]]:
 
     Returns:
         ``image_id``, as :func:`~lesionkit.datasets.isic_folder.isic_folder` gives it, and those of ``lesion_id``,
-        ``patient_id``, ``diagnosis`` and ``confirmed_by`` that have any value; None where a value is missing.
+        ``patient_id``, ``diagnosis``, ``confirmed_by``, ``licence`` and ``attribution`` that have any value; None where
+        a value is missing.
 
     Raises:
         DataError: no such layout, or none of these columns, or see :func:`lesionkit.tables.read_table`.

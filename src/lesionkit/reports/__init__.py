@@ -5,9 +5,12 @@ from lesionkit.registry import Registry
 _registry = Registry(
     "reports",
     {
+        "html": "lesionkit.reports.html:html",
         "json": "lesionkit.reports.json_report:json_report",
         "markdown": "lesionkit.reports.markdown:markdown",
+        "model_card": "lesionkit.reports.model_card:model_card",
         "plots": "lesionkit.reports.plots:plots",
+        "submission": "lesionkit.reports.submission:submission",
     },
 )
 register, get, names = _registry.register, _registry.get, _registry.names

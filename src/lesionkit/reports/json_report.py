@@ -3,18 +3,22 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lesionkit import scores
+from lesionkit.curves import class_curves, curves
 from lesionkit.environment import environment
-from lesionkit.evaluation import Evaluation
+from lesionkit.evaluation import Evaluation, Picture
 from lesionkit.files import as_text, whole_file
 from lesionkit.recipe import DOCUMENTED, differences
-from lesionkit.run import DataSummary
+from lesionkit.references import references
+from lesionkit.run import DataSummary, TrainingRun
+from lesionkit.verdict import verdict
 
 SCHEMA_VERSION = 1
 
@@ -52,6 +56,21 @@ def content(evaluation: Evaluation) -> dict[str, Any]:
         },
         "scores": scores.to_dict(evaluation.scores, evaluation.relation),
         "shortcut": evaluation.gain.to_dict() if evaluation.gain else None,
+        "verdict": verdict(evaluation).to_dict(),
+        "references": references(evaluation.labels, names, _train_counts(run)),
+        "classes": {as_text(name): one.to_dict() for name, one in evaluation.class_scores.items()},
+        "malignancy": _malignancy(evaluation),
+        "curves": _curves(evaluation),
+        "calibration": evaluation.calibration.to_dict(),
+        "operating_point": _operating_point(evaluation),
+        "selective": evaluation.selective.to_dict(),
+        "conformal": {
+            "sets": evaluation.conformal_sets.to_dict(),
+            "not_available": {as_text(name): n for name, n in evaluation.conformal_sets.not_available.items()},
+            "coverage": evaluation.coverage.to_dict() if evaluation.coverage else None,
+        },
+        "stress": evaluation.stress.to_dict() if evaluation.stress else None,
+        "pictures": [_picture(evaluation, one) for one in evaluation.pictures],
         "patch": evaluation.patch,
         "overfitting": run.overfitting() if run else None,
         "documented": {
@@ -60,6 +79,8 @@ def content(evaluation: Evaluation) -> dict[str, Any]:
             "differences": _differences(evaluation),
         },
         "substitutions": list(evaluation.substitutions),
+        "command": None if evaluation.command is None else as_text(evaluation.command),
+        "hashes": dict(evaluation.hashes),
         "timing": {name: evaluation.timing.get(name) for name in ("features_s", "fit_s", "total_s", "images_per_s")}
         | {"pictures": dict(run.features) if run else {}},
     }
@@ -81,6 +102,61 @@ def _data(evaluation: Evaluation, train: DataSummary | None, test: DataSummary |
             "test": test.fingerprint if test else None,
         },
         "skipped": [{"path": as_text(item.source), "reason": as_text(item.reason)} for item in skipped],
+        "findings": {name: as_text(found) for name, found in evaluation.findings.items()},
+        "licences": _licences(known),
+    }
+
+
+def _licences(known: Sequence[DataSummary]) -> list[dict[str, Any]]:
+    named: Counter[tuple[str | None, str | None]] = Counter()
+    for one in known:
+        named.update({(licence, source): n for licence, source, n in one.licences})
+    return [
+        {"licence": licence and as_text(licence), "source": source and as_text(source), "n": n}
+        for (licence, source), n in named.most_common()
+    ]
+
+
+def _train_counts(run: TrainingRun | None) -> dict[str, int] | None:
+    """Returns class name -> training images; None where they are not known."""
+    if run is None or run.data is None:
+        return None
+    counts = [row for split, row in run.data.counts.items() if split != "validation"]
+    return {as_text(name): sum(row[name] for row in counts) for name in run.data.class_names} if counts else None
+
+
+def _malignancy(evaluation: Evaluation) -> dict[str, Any] | None:
+    view, found = evaluation.malignancy, evaluation.malignancy_scores
+    if view is None or found is None:
+        return None
+    classes = {kind: [as_text(name) for name in named] for kind, named in view.classes.items()}
+    return {"classes": classes, "n_left_out": int(np.count_nonzero(~view.kept)), **found.to_dict()}
+
+
+def _curves(evaluation: Evaluation) -> dict[str, Any]:
+    found = class_curves(evaluation.labels, evaluation.probabilities, evaluation.class_names)
+    view = evaluation.malignancy
+    malignant = None if view is None else curves(view.malignant[view.kept], view.score[view.kept]).to_dict()
+    return {"classes": {as_text(name): one.to_dict() for name, one in found.items()}, "malignant": malignant}
+
+
+def _operating_point(evaluation: Evaluation) -> dict[str, Any] | None:
+    found, prevalence = evaluation.operating_point, evaluation.aims.prevalence
+    if found is None:
+        return None
+    return found.to_dict() | {"prevalence": prevalence, "per_1000": found.per_1000(prevalence)}
+
+
+def _picture(evaluation: Evaluation, picture: Picture) -> dict[str, Any]:
+    row, names = picture.place, [as_text(name) for name in evaluation.class_names]
+    return {
+        "place": row,
+        "kind": picture.kind,
+        "source": as_text(evaluation.source[row]),
+        "label": names[evaluation.labels[row]],
+        "predicted": names[evaluation.predicted[row]],
+        "confidence": float(evaluation.probabilities[row].max()),
+        "border_share": picture.border_share,
     }
 
 

@@ -11,7 +11,7 @@ from lesionkit.files import whole_file
 from lesionkit.markup import plain, table
 from lesionkit.metrics import RESAMPLES
 from lesionkit.reports.json_report import content
-from lesionkit.scores import NAMES, gained, shown
+from lesionkit.scores import NAMES, flat, gained, notes, shown
 
 
 def markdown(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
@@ -63,7 +63,7 @@ def _views(views: int) -> str:
 
 
 def _scores(scores: dict[str, Any]) -> Iterator[str]:
-    found = _three(scores)
+    found = flat(scores)
     rows = [
         (
             NAMES[name],
@@ -75,23 +75,11 @@ def _scores(scores: dict[str, Any]) -> Iterator[str]:
         for name, one in found.items()
     ]
     yield table(("score", "n", "accuracy [95%]", "balanced accuracy [95%]", "loss [95%]"), rows)
-    lines = [f"{NAMES[name]}: not computed, {why}." for name, why in scores["not_computed"].items()]
-    for name, one in found.items():
-        lines += [f"{NAMES[name]}: {one['reason']}."] * bool(one["reason"])
-        if one["n"] and one["empty_classes"]:
-            lines.append(f"{NAMES[name]}: no image is left of {', '.join(one['empty_classes'])}.")
-    yield "\n".join(f"- {plain(line)}" for line in (*scores["notes"], *lines))
+    yield "\n".join(f"- {plain(line)}" for line in notes(scores))
     yield (
         f"In brackets: 95% intervals of {RESAMPLES} resamples of whole groups (images that share a picture, copy, "
         "lesion or patient). A class without an image in a resample is left out of its balanced accuracy."
     )
-
-
-def _three(scores: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Returns the scores that were computed, in order."""
-    clean = scores["lesion_clean"]
-    flat = scores | {"lesion_clean.known_only": clean and clean["known_only"]}
-    return {name: flat[name] for name in NAMES if flat[name]}
 
 
 def _shortcut(told: dict[str, Any] | None) -> str:
@@ -105,7 +93,7 @@ def _shortcut(told: dict[str, Any] | None) -> str:
 
 
 def _beside_documented(told: dict[str, Any]) -> str:
-    found, documented = _three(told["scores"]), told["documented"]
+    found, documented = flat(told["scores"]), told["documented"]
     rows = [
         ("accuracy", f"{documented['accuracy']:.2%}", *(_number(one["accuracy"], 2, "%") for one in found.values())),
         ("loss", f"{documented['loss']:.4f}", *(_number(one["loss"], 4) for one in found.values())),

@@ -1,0 +1,43 @@
+"""A comparison of runs as files: one for people, one for programs."""
+
+import json
+import os
+from pathlib import Path
+
+from lesionkit.comparison_chart import differences
+from lesionkit.environment import environment
+from lesionkit.files import whole_file
+from lesionkit.pages import page
+from lesionkit.run_comparison import RunComparison
+from lesionkit.scores import NAMES
+
+SCHEMA_VERSION = 1
+
+#: The files of a comparison of runs.
+FILES = ("comparison.json", "report.html")
+
+
+def write_comparison(comparison: RunComparison, folder: str | os.PathLike[str], *, command: str | None = None) -> Path:
+    """Writes :data:`FILES` into ``folder`` and returns it.
+
+    Args:
+        comparison: what was found.
+        folder: made if it is not there; files of these names in it are replaced.
+        command: the command line, for the report.
+
+    Raises:
+        StorageError: a file cannot be written.
+    """
+    told = {"schema_version": SCHEMA_VERSION, **comparison.to_dict(), "environment": environment(), "command": command}
+    charts = {
+        kind: differences([(one.name, one.scores["balanced_accuracy"]) for one in duels], name=f"differences-{kind}")
+        for kind, duels in comparison.duels.items()
+    }
+    texts = {
+        "comparison.json": json.dumps(told, indent=2, allow_nan=False) + "\n",
+        "report.html": page("comparison.html", told=told, names=NAMES, charts=charts),
+    }
+    for name, text in texts.items():
+        with whole_file(Path(folder) / name) as beside:
+            beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return Path(folder)

@@ -1,0 +1,124 @@
+"""evaluate: a model and labelled images to an Evaluation."""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from lesionkit import images, labelled
+from lesionkit.augmentation import View, views_of
+from lesionkit.checks.shortcuts import shortcut_probabilities
+from lesionkit.errors import DataError, OptionError
+from lesionkit.evaluation import Evaluation, HeldOut
+from lesionkit.features import FeatureStore
+from lesionkit.prediction import answers, predict
+from lesionkit.recipe import watches
+from lesionkit.records import Records
+from lesionkit.run import DataSummary, TrainingRun, relate
+from lesionkit.survey import survey
+
+_EARLY_STOPPING = "training looked at them to choose its epoch (early stopping)"
+
+
+def evaluate(
+    model: keras.Model,
+    data: Any,
+    *,
+    run: TrainingRun | None = None,
+    train: Records | None = None,
+    held_out: Records | None = None,
+    class_names: Sequence[str] | None = None,
+    class_mapping: Mapping[str, str | None] | None = None,
+    store: FeatureStore | bool = False,
+    batch_size: int = 32,
+    views: str | Sequence[View | None] | None = None,
+) -> Evaluation:
+    """Returns what ``model`` answers for labelled images.
+
+    Args:
+        model: (B, H, W, 3) RGB in [0, 255] to (B, C) probabilities, such as from ``build_classifier``.
+        data: Records; or ``(images, labels)`` with images (n, h, w, 3) in [0, 255] and labels (n,) whole numbers or
+            class names; or a ``tf.data.Dataset`` of such batches, labels whole numbers or one-hot.
+        run: how the model was trained, for the reports.
+        train: its training images; a model that sees no lesion learns from them too, and what the classifier adds over
+            it is told (:func:`~lesionkit.checks.shortcuts.shortcut_probabilities`). Only where ``data`` are Records.
+        held_out: labelled images that the model did not learn from and that are not in ``data``, such as its
+            validation images: the temperature, the operating point and the prediction sets are fitted on them.
+        class_names: the model's classes in order, where neither the model nor ``data`` tells.
+        class_mapping: for a folder with other classes: its class name to the model's, or to None to leave the
+            class out.
+        store: where to look for the frozen part's features and to put them (see ``Frozen.fit``); only Records.
+        batch_size: images at once.
+        views: test-time augmentation: the probabilities are the mean over these views of each image.
+            ``"symmetries"``: its eight exact turns and mirror images (four where it is not square); or a sequence of
+            views, such as ``[None, Augmentation(layer, seed).view(1), ...]``; None: the image itself. What a random
+            view makes of an image depends on the bytes of its file, where ``data`` are Records, else on its pixels.
+
+    Raises:
+        DataError: no images, images without a label, or a class that the model does not know.
+        UnreadableImagesError: images that cannot be read, all of them named.
+        OptionError: ``views`` are none, or there is a store and no frozen part, as in an average.
+    """
+    started = time.perf_counter()
+    names = labelled.class_names_of(model, data, class_names)
+    if class_mapping and not isinstance(data, Records):
+        raise OptionError("class_mapping is for Records; give arrays and datasets the model's own labels.")
+    seen_as = views_of(views, model.input.shape[1:3])
+    more: dict[str, Any] = {}
+    features_s = 0.0
+    if isinstance(data, Records):
+        data, labels = labelled.mapped(data, names, class_mapping or {})
+        answered = answers(model, data, store, batch_size, seen_as)
+        data = dataclasses.replace(data, picture_id=answered.picture_id)
+        probabilities, features_s = answered.probabilities, answered.features_s
+        more = {"data": DataSummary.of(data), "relation": relate(data, run.seen if run else None)}
+        if train is not None:
+            seen = labelled.mapped(train, names, {})[0]
+            more["shortcut"] = shortcut_probabilities(seen, survey(seen), data, survey(data))
+    elif isinstance(data, tuple):
+        if not len(data[0]):
+            raise DataError("Scores need labelled images. Received: no images.")
+        pixels = np.stack([images.from_array(image, model.input.shape[1:3]) for image in data[0]])
+        labels = labelled.places(data[1], names)
+        probabilities = predict(model, pixels, batch_size, seen_as)
+    else:
+        probabilities, labels = _over_dataset(model, data, seen_as)
+    if held_out is not None:
+        kept, truth = labelled.mapped(held_out, names, {})
+        answered = answers(model, kept, store, batch_size, seen_as)
+        chosen = _EARLY_STOPPING if run and run.recipe and watches(run.recipe) else ""
+        more["held_out"] = HeldOut(truth, answered.probabilities, kept.groups(), chosen)
+        features_s += answered.features_s
+    timing = {"features_s": features_s, "fit_s": None, "images_per_s": None} | dict(run.timing if run else {})
+    timing["features_s"] = (run.timing["features_s"] or 0.0 if run else 0.0) + features_s
+    timing["evaluate_s"] = time.perf_counter() - started - features_s
+    named = isinstance(data, Records)
+    empty = ("",) * len(labels)
+    return Evaluation(
+        names,
+        probabilities,
+        labels,
+        tuple(data.source) if named else empty,
+        tuple(data.image_id) if named else empty,
+        run,
+        timing=timing,
+        views=len(seen_as),
+        **more,
+    )
+
+
+def _over_dataset(
+    model: keras.Model, data: Any, views: Sequence[View | None]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    probabilities, labels = [], []
+    for pixels, given in data:
+        images = np.asarray(pixels)
+        probabilities.append(predict(model, images, len(images), views))
+        labels.append(labelled.places(given, ()))
+    if not labels:
+        raise DataError("Scores need labelled images. Received: an empty dataset.")
+    return np.concatenate(probabilities), np.concatenate(labels)

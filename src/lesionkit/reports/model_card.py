@@ -1,0 +1,126 @@
+"""The model card: what a classifier is, what it is for, how far it was tested, as Markdown to go with the model."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lesionkit.evaluation import Evaluation
+from lesionkit.files import whole_file
+from lesionkit.markup import plain, table
+from lesionkit.reports.json_report import content
+from lesionkit.scores import NAMES, flat, shown
+from lesionkit.verdict import trained_on
+
+
+def model_card(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
+    """Writes a model card as Markdown to ``path`` and returns it.
+
+    The headings are those of Mitchell et al. 2019, "Model Cards for Model Reporting", section 4.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    with whole_file(path) as beside:
+        text = "\n\n".join(filter(None, _sections(evaluation, content(evaluation)))) + "\n"
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return Path(path)
+
+
+def _sections(evaluation: Evaluation, told: dict[str, Any]) -> Iterator[str]:
+    names = told["data"]["class_names"]
+    yield "# Model card"
+    yield "**Not a medical device.** It must not be used to diagnose, or to decide whether somebody sees a doctor."
+    yield "## Model details"
+    yield plain(trained_on(evaluation))
+    yield f"It answers an RGB image with a probability for each of {len(names)} classes: {plain(', '.join(names))}."
+    yield from _made_with(told)
+    yield "## Intended use"
+    yield (
+        "Research and teaching on dermoscopic images like those that it was trained on. Out of scope: patients' own "
+        "photographs, other cameras, other skin than that of the training images, lesions of other classes, which get "
+        "one of these all the same, and any use in care."
+    )
+    yield "## Factors"
+    yield (
+        "How skin colour, age, sex, body site, camera and clinic change its answers was not measured. What artefacts "
+        "in the picture change is told under Quantitative analyses."
+    )
+    yield "## Metrics"
+    yield (
+        "Accuracy, balanced accuracy (mean recall of the classes with images) and cross-entropy, with 95% intervals of "
+        "a bootstrap by whole groups of images that share a picture, lesion or patient; with and without the test "
+        "images that are tied to training."
+    )
+    yield "## Training and evaluation data"
+    yield from _data(told["data"])
+    yield "## Quantitative analyses"
+    yield from _analyses(told)
+    yield "## Caveats and recommendations"
+    verdict = told["verdict"]
+    lines = (*verdict["forbid"], *verdict["caution"], *verdict["next"])
+    yield "\n".join(f"- {plain(line)}" for line in lines) or "None beside the intervals."
+
+
+def _made_with(told: dict[str, Any]) -> Iterator[str]:
+    if told["recipe"]:
+        yield f"The recipe:\n\n```json\n{json.dumps(told['recipe'], indent=2)}\n```"
+    yield f"Versions: {plain(', '.join(f'{name} {version}' for name, version in told['environment'].items()))}."
+    if told["command"]:
+        yield f"Made by: {plain(told['command'])}"
+    if told["hashes"]:
+        yield f"SHA-256: {plain(', '.join(f'{name} {value}' for name, value in told['hashes'].items()))}."
+
+
+def _data(data: dict[str, Any]) -> Iterator[str]:
+    splits = list(data["counts"])
+    yield f"{plain(data['name'] or 'Images of the caller')}. Images:"
+    yield table(
+        ("class", *splits),
+        [(name, *(str(data["counts"][split].get(name, 0)) for split in splits)) for name in data["class_names"]],
+    )
+    whose = [(one["n"], one["licence"] or "no licence named", one["source"] or "no source") for one in data["licences"]]
+    lines = [f"{n} images: {licence}, {source}" for n, licence, source in whose]
+    yield "\n".join(f"- {plain(line)}" for line in lines) or "Licences and sources: no table names them."
+
+
+def _analyses(told: dict[str, Any]) -> Iterator[str]:
+    rows = [
+        (NAMES[name], str(one["n"]), shown(one, "accuracy"), shown(one, "balanced_accuracy"), shown(one, "loss"))
+        for name, one in flat(told["scores"]).items()
+    ]
+    yield table(("score", "n", "accuracy [95%]", "balanced accuracy [95%]", "loss [95%]"), rows)
+    yield table(
+        ("class", "n", "sensitivity [95%]", "specificity [95%]", "AUC [95%]"),
+        [
+            (name, str(one["n"]), *(_ranged(one, figure) for figure in ("sensitivity", "specificity", "auc")))
+            for name, one in told["classes"].items()
+        ],
+    )
+    calibration, point, stress = told["calibration"], told["operating_point"], told["stress"]
+    if calibration["temperature"] is not None:
+        yield (
+            f"Its probabilities are as the network gives them. Stored with it is a temperature of "
+            f"{calibration['temperature']:.2f}, fitted on {calibration['n_held_out']} held-out images, which "
+            "`predict(..., calibrated=True)` applies."
+        )
+    else:
+        yield f"Its probabilities are not calibrated: {plain(calibration['reason'])}."
+    if point and point["threshold"] is not None:
+        yield (
+            f"Operating point: refer from a malignant score of {point['threshold']:.3f} on. On the test images the "
+            f"sensitivity is {_ranged(point, 'sensitivity')} ({point['malignant']} malignant) and the specificity "
+            f"{_ranged(point, 'specificity')} ({point['benign']} benign)."
+        )
+    elif point:
+        yield f"No operating point: {plain(point['reason'])}."
+    if stress:
+        yield plain(stress["worst"])
+
+
+def _ranged(told: dict[str, Any], name: str) -> str:
+    value, ends = told[name], told["intervals"].get(name)
+    if value is None:
+        return "n/a"
+    return f"{value:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")

@@ -1,0 +1,66 @@
+"""Sums and shares over images that are drawn again by whole groups."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm
+
+from lesionkit.errors import DataError
+from lesionkit.metrics import LEVEL, RESAMPLES, Labels, drawn, interval
+
+
+def totals(
+    columns: npt.NDArray[np.float64], groups: Labels, resamples: int = RESAMPLES, seed: int = 0
+) -> npt.NDArray[np.float64]:
+    """Returns (resamples, k): the sums of ``columns`` (n, k), n >= 1, over images drawn again by whole groups.
+
+    The resamples are made as in :func:`~lesionkit.metrics.bootstrap`: neither the order of the images nor the numbers
+    that stand for groups matter.
+    """
+    group = np.unique(groups, return_inverse=True)[1]
+    sums = np.stack([np.bincount(group, weights=column) for column in columns.T], axis=1)
+    sums = sums[np.lexsort(np.round(sums, 9).T[::-1])]
+    return np.concatenate([times @ sums for times in drawn(len(sums), resamples, seed)])
+
+
+def checked_groups(groups: npt.ArrayLike, n: int) -> Labels:
+    """Returns ``groups`` as an array.
+
+    Raises:
+        DataError: they are not one for each of ``n`` images.
+    """
+    if np.shape(groups) != (n,):
+        raise DataError(f"groups are ({n},), a number for each image. Received: {np.shape(groups)}")
+    return np.asarray(groups)
+
+
+def share_interval(hits: npt.NDArray[np.bool_], groups: Labels) -> tuple[float, float] | None:
+    """Returns the 95% interval, within [0, 1], of the share of n images that are ``hits``; None where n is 0.
+
+    Percentiles of the bootstrap by whole groups; how often each kind of group is drawn, by its images and hits, is
+    multinomial. Where all resamples say the same, as when all images are hits, or
+    none, or of one group, they know nothing of what was not seen; then it is Wilson's interval (Wilson 1927, "Probable
+    inference, the law of succession, and statistical inference"), with the images counted as if those of one group were
+    all alike: (sum of the groups' sizes)^2 / (sum of their squares) is their effective number (Kish 1965, "Survey
+    sampling", on design effects).
+    """
+    if not len(hits):
+        return None
+    group, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+    sums = np.stack([np.bincount(group, weights=hits), sizes], axis=1)
+    kinds, times = np.unique(sums, axis=0, return_counts=True)
+    random = np.random.default_rng(0)
+    found = random.multinomial(len(sums), times / len(sums), size=RESAMPLES) @ kinds
+    low, high = interval(found[:, 0] / found[:, 1])
+    if low < high:
+        return low, high
+    return wilson(float(np.mean(hits)), float(len(hits) ** 2 / np.sum(sizes**2)))
+
+
+def wilson(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """Returns Wilson's interval, within [0, 1], of a ``share`` that was seen in ``n`` > 0 independent images."""
+    z = float(norm.ppf((1 + level) / 2))
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return round(max(centre - half, 0.0), 12), round(min(centre + half, 1.0), 12)
