@@ -9,7 +9,7 @@ The table: heads trained for a moment on EfficientNet-Lite0, and for the test im
   class of that quarter; 25% by chance (Boehle et al. 2021, "Convolutional Dynamic Alignment Networks for Interpretable
   Classifications", arXiv:2104.00032, use this measure; not for ``flatten``, which takes one size alone);
 - ``deletion``: the mean probability of the class while the places with the greatest values are replaced by the blurred
-  image, from the greatest on, in 10 steps (Petsiuk et al. 2018, "RISE", arXiv:1806.07421, section 4.1): less is better;
+  image, from the greatest on, in 10 steps (Petsiuk et al. 2018, "RISE", arXiv:1806.07421): less is better;
 - ``insertion``: the same from the blurred image to the image: more is better;
 - ``border``: the border share; below the table that of classifiers that can tell two classes by a mark alone, a blue
   frame or a blue corner.

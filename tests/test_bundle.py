@@ -338,3 +338,77 @@ def test_a_damaged_model_is_refused(copy, keep):
         path.write_bytes(data[: int(keep * len(data))])
     with pytest.raises(BundleError, match=r"model\.keras cannot be loaded"):
         lk.load(copy)
+
+
+SIX = ("melanoma", "basal cell carcinoma", "squamous cell carcinoma", "nevus", "dermatofibroma", "vascular lesion")
+
+
+@pytest.fixture(scope="module")
+def medical(tiny, tmp_path_factory):
+    """A saved classifier of classes that are known as malignant or benign, with thresholds; and what it answers."""
+    random = np.random.default_rng(0)
+    model = lk.build_classifier(SIX, image_size=SIZE, backbone=tiny, seed=5)
+    pixels, labels = random.integers(0, 256, (60, *SIZE, 3), np.uint8), np.arange(60) % 6
+    others = np.arange(600) % 6
+    skilled = random.dirichlet(np.ones(6), 600) + np.eye(6)[others]
+    known = lk.HeldOut(others, skilled / 2, np.arange(600))
+    told = dataclasses.replace(lk.evaluate(model, (pixels, labels)), held_out=known)
+    return lk.load(lk.save(model, tmp_path_factory.mktemp("medical"), evaluation=told)), told, pixels
+
+
+def test_the_thresholds_that_were_fitted_are_stored(medical):
+    bundle, told, _ = medical
+    assert bundle.temperature == pytest.approx(told.calibration.temperature)
+    assert bundle.temperature != 1
+    assert bundle.operating_point.threshold == told.operating_point.threshold
+    assert bundle.conformal_sets.thresholds == told.conformal_sets.thresholds
+
+
+def test_answers_are_calibrated_when_asked_and_say_so(medical):
+    bundle, _, pixels = medical
+    raw, calibrated = bundle.predict(pixels), bundle.predict(pixels, calibrated=True)
+    assert raw[0].applied == {"views": 1, "temperature": None}
+    assert calibrated[0].applied == {"views": 1, "temperature": bundle.temperature}
+    given = probabilities(raw, SIX)
+    np.testing.assert_allclose(given, bundle.model.predict(pixels, verbose=0), atol=1e-5)
+    wanted = given ** (1 / bundle.temperature)
+    wanted /= wanted.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities(calibrated, SIX), wanted, atol=1e-6)
+    for one, other in zip(raw, calibrated, strict=True):
+        assert [name for name, _ in one.ranked] == [name for name, _ in other.ranked]
+        assert (one.malignant, one.referred, one.possible) == (other.malignant, other.referred, other.possible)
+
+
+def test_answers_tell_who_is_referred_and_what_cannot_be_ruled_out(medical):
+    bundle, _, pixels = medical
+    for one in bundle.predict(pixels):
+        given = dict(one.ranked)
+        assert one.malignant == pytest.approx(sum(given[name] for name in SIX[:3]), abs=1e-6)
+        assert one.referred == (one.malignant >= bundle.operating_point.threshold)
+        limits = dict(zip(SIX, bundle.conformal_sets.thresholds, strict=True))
+        assert set(one.possible) == {name for name in SIX if limits[name] is None or given[name] >= limits[name]}
+    assert {one.referred for one in bundle.predict(pixels)} <= {True, False}
+
+
+def test_thresholds_are_for_the_views_that_they_were_fitted_with(medical):
+    bundle, _, pixels = medical
+    (one,) = bundle.predict(pixels[:1], views="symmetries")
+    assert one.applied["views"] == 4
+    assert one.malignant is not None
+    assert one.referred is one.possible is None
+
+
+def test_what_was_not_fitted_is_not_told(loaded, records):
+    (one,) = loaded.predict([records.source[0]])
+    assert one.applied == {"views": 1, "temperature": None}
+    assert one.malignant is one.referred is one.possible is None
+    with pytest.raises(OptionError, match="no temperature"):
+        loaded.predict([records.source[0]], calibrated=True)
+
+
+def test_a_card_of_before_there_were_thresholds_is_read(copy, records):
+    card = json.loads((copy / "card.json").read_text())
+    for name in ("calibration", "operating_point", "conformal_sets", "views"):
+        card.pop(name)
+    (copy / "card.json").write_text(json.dumps(card))
+    assert lk.load(copy).predict([records.source[0]])[0].referred is None

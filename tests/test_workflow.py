@@ -1,6 +1,7 @@
 """run_recipe: the whole job, complete or absent."""
 
 import dataclasses
+import hashlib
 import json
 import shutil
 
@@ -267,3 +268,52 @@ def test_an_option_that_the_trainer_lacks_is_an_option_error(records, tmp_path):
     recipe = dataclasses.replace(lk.documented_baseline(), trainer=lk.Part("Frozen", epoch=3))
     with pytest.raises(OptionError, match=r"Frozen: .*epoch.*It is called as Frozen\(\*, epochs"):
         lk.run_recipe(recipe, records, tmp_path / "run")
+
+
+def test_the_report_has_what_a_reader_needs(recipe, records, store, tmp_path):
+    aims = lk.Aims(sensitivity=0.8, prevalence=0.2)
+    evaluation = lk.run_recipe(
+        recipe, records, tmp_path / "run", store=store, aims=aims, stress=6, command="made by me"
+    )
+    found = report(tmp_path / "run")
+    assert found["command"] == "made by me"
+    assert found["hashes"]["model.keras"] == hashlib.sha256((tmp_path / "run/model.keras").read_bytes()).hexdigest()
+    assert found["stress"]["n"] == 6
+    assert len(found["stress"]["rows"]) == 24
+    assert {one["kind"] for one in found["pictures"]} > {"sample"}
+    assert found["calibration"]["n_held_out"] == 6  # the validation images
+    assert found["conformal"]["sets"]["held_out"] == [2, 2, 2]
+    assert set(found["data"]["findings"]) == set(lk.checks.names()) - {"shortcuts"}
+    assert "2 of 9" not in found["verdict"]["summary"]
+    assert any("Fewer than 30 test images in 3 of 3 classes" in why for why in found["verdict"]["forbid"])
+    assert evaluation.aims == aims
+    card = (tmp_path / "run/card.md").read_text(encoding="utf-8")
+    assert "Not a medical device" in card
+    assert "made by me" in card
+    page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
+    assert "Fewer than 30 test images" in page
+
+
+def test_the_evaluation_is_read_again_and_reports_are_made_of_it(recipe, records, store, tmp_path):
+    lk.run_recipe(recipe, records, tmp_path / "run", store=store, stress=0)
+    again = lk.read_evaluation(tmp_path / "run")
+    for name in ("html", "markdown", "model_card"):
+        written = tmp_path / "run" / workflow.REPORTS[name]
+        assert reports.get(name)(again, tmp_path / "again").read_bytes() == written.read_bytes()
+
+
+def test_held_out_images_that_chose_the_recipe_give_no_sets(recipe, records, store, tmp_path):
+    why = "a search chose the recipe on them"
+    lk.run_recipe(recipe, records, tmp_path / "a", store=store, stress=0, chosen=why)
+    assert why in report(tmp_path / "a")["conformal"]["sets"]["reason"]
+    patient = dataclasses.replace(recipe, trainer=recipe.trainer.with_options(patience=1))
+    lk.run_recipe(patient, records, tmp_path / "b", store=store, stress=0)
+    assert "early stopping" in report(tmp_path / "b")["conformal"]["sets"]["reason"]
+
+
+def test_without_validation_images_nothing_is_fitted(recipe, records, store, tmp_path):
+    alone = dataclasses.replace(recipe, validation=0.0)
+    lk.run_recipe(alone, records, tmp_path / "run", store=store, stress=0)
+    found = report(tmp_path / "run")
+    assert found["calibration"]["temperature"] is None
+    assert found["conformal"]["sets"]["reason"] == "there are no held-out images"

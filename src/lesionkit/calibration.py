@@ -153,7 +153,7 @@ def reliability(
 def expected_calibration_error(
     labels: Labels, probabilities: Probabilities, bins: int = BINS, *, equal_mass: bool = False
 ) -> float:
-    """Returns the mean over images of |accuracy - mean confidence| of their bin, in [0, 1].
+    """Returns the mean over images of how far accuracy and mean confidence of their bin lie apart, in [0, 1].
 
     Naeini, Cooper and Hauskrecht 2015, "Obtaining well calibrated probabilities using Bayesian binning"; Guo et al.
     2017, equation 3: bins of equal width. With few images in a bin it is too large even where every probability is true

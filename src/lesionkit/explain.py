@@ -24,8 +24,8 @@ def hires_cam(features: Maps, gradients: Maps) -> Maps:
     """Returns (B, h, w): the sum over k of A_k G_k at each place.
 
     Draelos and Carin 2020, "Use HiResCAM instead of Grad-CAM for faithful explanations", arXiv:2011.08891.
-    Where the head is a pooling or flattening and one dense layer, the values of a map
-    add up to the score less its bias: each is what its place contributed.
+    Where the head is a pooling or flattening and one dense layer, the values of a map add up to the score less its
+    bias: each is what its place contributed.
     """
     return np.asarray(np.einsum("bhwk,bhwk->bhw", features, gradients))
 
@@ -33,8 +33,8 @@ def hires_cam(features: Maps, gradients: Maps) -> Maps:
 def grad_cam(features: Maps, gradients: Maps) -> Maps:
     """Returns (B, h, w): the sum over k of A_k and the mean of G_k over the places.
 
-    Selvaraju et al. 2017, "Grad-CAM", ICCV, arXiv:1610.02391. The same as :func:`hires_cam`, up to a factor, where the
-    gradient is one for all places, as below an average pooling.
+    Selvaraju et al. 2017, "Grad-CAM", ICCV, arXiv:1610.02391. The same as :func:`hires_cam` where all places have
+    one gradient, as below an average pooling.
     """
     return np.asarray(np.einsum("bhwk,bk->bhw", features, gradients.mean(axis=(1, 2))))
 
