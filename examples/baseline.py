@@ -19,7 +19,6 @@ from command_line import SUBSTITUTE, add_image_options, recipe_in, records_of, r
 
 import lesionkit as lk
 from lesionkit.files import as_text
-from lesionkit.operating_points import SENSITIVITY
 
 #: What a recipe says, and options change.
 IN_RECIPE = (
@@ -56,14 +55,13 @@ def strategy_of(options: argparse.Namespace) -> object | None:
 def trained(recipe: lk.Recipe, records: lk.Records, options: argparse.Namespace, strategy: object) -> lk.Evaluation:
     """Runs the recipe; without ResNet50's weights, and with nothing asked for, the substitute's."""
     from lesionkit.distribution import is_chief
-    from lesionkit.evaluation import Aims
 
     more = {
         "strategy": strategy,
         "on_unreadable": options.on_unreadable,
         "patch": options.patch,
         "views": "symmetries" if options.symmetries else None,
-        "aims": Aims(sensitivity=options.sensitivity, prevalence=options.prevalence),
+        "aims": lk.Aims(sensitivity=options.sensitivity, prevalence=options.prevalence),
         "stress": options.stress,
         "command": options.command,
         "callbacks": callbacks(options) if is_chief(strategy) else [],
@@ -183,14 +181,14 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--sensitivity",
         type=float,
-        default=SENSITIVITY,
+        default=lk.Aims().sensitivity,
         metavar="SHARE",
         help="of malignant lesions, that the operating point is to refer (default: %(default)s)",
     )
     add(
         "--prevalence",
         type=float,
-        default=0.05,
+        default=lk.Aims().prevalence,
         metavar="SHARE",
         help="of malignant lesions, that the report tells missed cancers and referrals for (default: %(default)s)",
     )

@@ -165,7 +165,7 @@ def test_a_run_writes_everything_and_says_where(command):
     status, out, _ = command("--output", "out", "--seed", "3")
     assert status == 0
     assert "accuracy" in out
-    assert "report: out/report.md" in out.splitlines()[-1]
+    assert "report: out/report.html" in out.splitlines()[-1]
     assert sorted(os.listdir("out")) == FILES
     found = report("out")
     assert found["recipe"]["seed"] == 3
@@ -177,7 +177,7 @@ def test_an_output_with_a_name_that_is_not_utf8_is_told(command):
     name = os.fsdecode(b"caf\xe9")
     status, out, _ = command("--output", name)
     assert status == 0
-    assert "report: caf\\udce9/report.md" in out
+    assert "report: caf\\udce9/report.html" in out
     assert sorted(os.listdir(name)) == FILES
 
 
@@ -187,7 +187,7 @@ def test_quiet_prints_the_result_only(command, caplog):
     assert not [record for record in caplog.records if record.name.startswith("lesionkit")]
     scores, report_line = out.splitlines()[:-1], out.splitlines()[-1]
     assert [line.split(":")[0] for line in scores][1:3] == ["  as shipped", "  deduplicated"]
-    assert report_line == "report: out/report.md"
+    assert report_line == "report: out/report.html"
 
 
 def test_random_weights_of_a_real_backbone(command):
@@ -395,7 +395,7 @@ def test_the_command_itself(folder, tmp_path):
 
     done = run("--epochs", "1")
     assert done.returncode == 0, done.stderr
-    assert "runs/baseline/report.md" in done.stdout
+    assert "runs/baseline/report.html" in done.stdout
     assert sorted(os.listdir(tmp_path / "runs/baseline")) == FILES
     before, note, after = done.stderr.partition("ResNet50's ImageNet weights cannot be had here")
     assert note

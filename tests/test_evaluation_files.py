@@ -7,8 +7,9 @@ import pytest
 from evaluations import answers, evaluation, summary
 
 from lesionkit import reports
+from lesionkit.aims import Aims
 from lesionkit.errors import BundleError
-from lesionkit.evaluation import Aims, Picture
+from lesionkit.evaluation import Picture
 from lesionkit.evaluation_files import NAME, read_evaluation, write_evaluation
 from lesionkit.records import Skipped
 from lesionkit.reports.json_report import content

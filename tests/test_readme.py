@@ -36,6 +36,7 @@ def test_the_first_block_runs(tmp_path, monkeypatch):
     assert len(names["evaluation"]) == 9
     assert names["run"].epochs == 10
     assert sorted(path.name for path in Path("runs/baseline").iterdir()) == [
-        "card.json", "model.keras", "plots.png", "predictions.csv", "report.json", "report.md",
+        "card.json", "card.md", "evaluation.npz", "model.keras", "plots.png", "predictions.csv", "report.html",
+        "report.json", "report.md",
     ]  # fmt: skip
     assert lk.Recipe.from_dict(lk.load("runs/baseline").card["recipe"]) == documented

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         taxonomy,
         trainers,
     )
+    from lesionkit.aims import Aims
     from lesionkit.assembly import build_classifier
     from lesionkit.audits import Audit, audit
     from lesionkit.averaging import average
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from lesionkit.determinism import deterministic
     from lesionkit.errors import DivergedError, LesionkitError, UnreadableImagesError, WeightsUnavailableError
     from lesionkit.evaluating import evaluate
-    from lesionkit.evaluation import Aims, Evaluation, HeldOut
+    from lesionkit.evaluation import Evaluation, HeldOut
     from lesionkit.evaluation_files import read_evaluation
     from lesionkit.explain import heat_maps
     from lesionkit.features import FeatureStore
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from lesionkit.workflow import run_recipe
 
 _HOMES = {
-    "Aims": "evaluation",
+    "Aims": "aims",
     "Audit": "audits",
     "Bundle": "bundle",
     "DivergedError": "errors",

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionkit import metrics, scores
+from lesionkit.aims import AIMS, Aims
 from lesionkit.calibration import Calibration, calibrate
 from lesionkit.class_scores import ClassScore, binary_scores, class_scores
 from lesionkit.conformal import ConformalSets, Coverage, conformal_sets, coverage
 from lesionkit.errors import DataError
 from lesionkit.malignancy import Malignancy, malignancy_of
 from lesionkit.markup import html_table, html_text
-from lesionkit.operating_points import SENSITIVITY, OperatingPoint, operating_point
+from lesionkit.operating_points import OperatingPoint, operating_point
 from lesionkit.robustness import Stress
 from lesionkit.run import DataSummary, Relation, TrainingRun, unrelated
 from lesionkit.scores import NAMES, Gain, Score, shown
@@ -31,6 +32,10 @@ class HeldOut:
         probabilities: (m, C), each row sums to 1.
         group: (m,) group numbers, equal for images of one picture, lesion or patient.
         chosen: in words, how these images helped to choose the model; empty where they did not.
+
+    Example:
+        >>> len(evaluation.held_out.labels) == len(validation)
+        True
     """
 
     labels: npt.NDArray[np.int64] = field(repr=False)
@@ -52,27 +57,6 @@ class HeldOut:
 
     def __len__(self) -> int:
         return len(self.labels)
-
-
-@dataclass(frozen=True)
-class Aims:
-    """What the classifier is wanted for; the figures that depend on it are told for this.
-
-    Attributes:
-        sensitivity: the share of malignant lesions that is to be referred.
-        prevalence: the share of malignant lesions among those of the people it is used on.
-        costs: ``missed`` and ``referral`` of :func:`~lesionkit.operating_points.threshold_for_costs`, in place of
-            ``sensitivity``.
-        coverage: the share of images whose set of possible classes is to hold their class.
-    """
-
-    sensitivity: float = SENSITIVITY
-    prevalence: float = 0.05
-    costs: Mapping[str, float] | None = None
-    coverage: float = metrics.LEVEL
-
-
-AIMS = Aims()
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +104,11 @@ class Evaluation:
         hashes: file of the run -> SHA-256 of its bytes.
         patch: the label patch that was applied to the training images, as what JSON can hold: ``file``, ``sha256``
             and counts.
+
+    Example:
+        >>> len(evaluation), evaluation.confusion_matrix.shape
+        (27, (9, 9))
+        >>> score = evaluation.scores["as_shipped"]
     """
 
     class_names: tuple[str, ...]

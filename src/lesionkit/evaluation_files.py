@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from lesionkit.aims import Aims
 from lesionkit.errors import BundleError, DataError
-from lesionkit.evaluation import Aims, Evaluation, HeldOut, Picture
+from lesionkit.evaluation import Evaluation, HeldOut, Picture
 from lesionkit.files import as_text, whole_file
 from lesionkit.recipe import Recipe
 from lesionkit.records import Skipped
@@ -45,6 +46,12 @@ def read_evaluation(path: str | os.PathLike[str]) -> Evaluation:
 
     Raises:
         BundleError: there is no such file, it is not an evaluation, or a newer lesionkit wrote it.
+
+    Example:
+        >>> from lesionkit.evaluation_files import write_evaluation
+        >>> file = write_evaluation(evaluation, "evaluation.npz")
+        >>> lk.read_evaluation(file).accuracy == evaluation.accuracy
+        True
     """
     file = Path(path) / NAME if Path(path).is_dir() else Path(path)
     try:

@@ -10,14 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics as sk
 
+from lesionkit.aims import SENSITIVITY
 from lesionkit.errors import DataError, OptionError
 from lesionkit.malignancy import Malignancy
 from lesionkit.metrics import Labels
 from lesionkit.resampling import checked_groups, share_interval
-
-#: The default: about the mean sensitivity of 58 dermatologists for melanoma who saw dermoscopic and clinical images and
-#: the history, 88.9% at a specificity of 75.7% (Haenssle et al. 2018, "Man against machine", Annals of Oncology 29(8)).
-SENSITIVITY = 0.89
 
 #: Held-out images of a kind, each of another group, that a threshold needs at least: a choice. With 30 malignant ones
 #: the true sensitivity of a threshold chosen for 89% still has a standard deviation of about 6 points.

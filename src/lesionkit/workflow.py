@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from lesionkit import checks, reports, trainers
+from lesionkit.aims import AIMS, Aims
 from lesionkit.assembly import build_classifier, parts
 from lesionkit.audits import identified, in_order
 from lesionkit.augmentation import View, augmenter
@@ -22,9 +23,9 @@ from lesionkit.bundle import write_model
 from lesionkit.card import write_card
 from lesionkit.checks.shortcuts import shortcut_probabilities
 from lesionkit.distribution import is_chief
-from lesionkit.errors import DataError
+from lesionkit.errors import DataError, OptionError
 from lesionkit.evaluating import evaluate
-from lesionkit.evaluation import AIMS, Aims, Evaluation
+from lesionkit.evaluation import Evaluation
 from lesionkit.evaluation_files import NAME, write_evaluation
 from lesionkit.features import FeatureStore
 from lesionkit.files import as_text, cache_folder, whole_folder
@@ -99,8 +100,18 @@ def run_recipe(
 
     Raises:
         LesionkitError: whatever cannot work, found before training where it can be; see each part.
+
+    Example:
+        >>> recipe = lk.Recipe(backbone=small, image_size=(48, 48), trainer=lk.Part("Frozen", epochs=1))
+        >>> evaluation = lk.run_recipe(recipe, records, "runs/mine", stress=0)
+        >>> lk.load("runs/mine").image_size
+        (48, 48)
     """
     started = time.perf_counter()
+    if 0 < stress < len(records.class_names):
+        raise OptionError(
+            f"stress is 0, or at least an image for each of the {len(records.class_names)} classes. Received: {stress}"
+        )
     unfinished = _unfinished(output)
     writes = is_chief(strategy)
     with whole_folder(output, FILES) if writes else contextlib.nullcontext() as folder:
