@@ -13,11 +13,11 @@ import argparse
 import sys
 from pathlib import Path
 
-import command_line
 import numpy as np
 from PIL import Image
 
 import lesionkit as lk
+from lesionkit.command_line import described, run
 from lesionkit.explain import METHODS, heat_maps
 from lesionkit.files import as_text
 from lesionkit.heat_map_plot import sheet
@@ -25,9 +25,7 @@ from lesionkit.heat_map_plot import sheet
 
 def main(arguments: list[str] | None = None) -> int:
     """Draws the sheet; returns the exit status."""
-    options = parser().parse_args(arguments)
-    options.deterministic = False
-    return command_line.run(drawn, options)
+    return run(drawn, parser().parse_args(arguments))
 
 
 def drawn(options: argparse.Namespace) -> str:
@@ -59,9 +57,7 @@ def _sized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def parser() -> argparse.ArgumentParser:
     """Returns the command line's parser."""
-    result = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    result = described(__doc__)
     add = result.add_argument
     add("images", metavar="IMAGE", nargs="+", help="image files and folders of them")
     add("--model", metavar="FOLDER", action="append", required=True, help="a saved classifier; may be given again")

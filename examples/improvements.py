@@ -18,12 +18,13 @@ import shlex
 import sys
 from pathlib import Path
 
-from command_line import add_backbone_options, add_image_options, backbone, images, recipe_in, run
-
 import lesionkit as lk
+from lesionkit.command_line import described, run
+from lesionkit.command_options import add_backbone_options, add_image_options, backbone_at_hand, images_from
 from lesionkit.files import as_text
 from lesionkit.improvement_files import write_improvements
 from lesionkit.improvements import Variant, averaged, cross_validate, rows_of
+from lesionkit.train_command import recipe_in
 
 #: The backbones whose top is cut where a quarter or so of the work is left, and where.
 UNFREEZE = {"resnet50": "conv5", "efficientnet_lite0": "block6"}
@@ -36,13 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def improvements(options: argparse.Namespace) -> str:
     """Compares the variants and returns where the report is."""
-    compare(images(options), variants(options), options)
+    compare(images_from(options), variants(options), options)
     return f"report: {as_text(Path(options.output, 'report.md'))}"
 
 
 def variants(options: argparse.Namespace) -> list[Variant]:
     """Returns the baseline and what is compared with it: what its authors asked for, and what we would do."""
-    base = dataclasses.replace(lk.documented_baseline(), backbone=backbone(options))
+    base = dataclasses.replace(lk.documented_baseline(), backbone=backbone_at_hand(options))
     stage = options.unfreeze or UNFREEZE.get(base.backbone.name)
     if stage is None:
         stages = ", ".join(one.name for one in lk.backbones.get(base.backbone.name).stages)
@@ -144,9 +145,7 @@ def compare(records: lk.Records, chosen: list[Variant], options: argparse.Namesp
 
 def parser() -> argparse.ArgumentParser:
     """Returns the command line's parser."""
-    result = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    result = described(__doc__)
     add_image_options(result, "runs/improvements")
     add_backbone_options(result)
     add = result.add_argument

@@ -379,7 +379,7 @@ def test_another_backbone_is_never_replaced(command, offline, untrained):
 
 
 def test_without_the_offline_package_nothing_is_put_in(command, offline, untrained, baseline, monkeypatch):
-    monkeypatch.setattr(baseline, "find_spec", lambda name: None)
+    monkeypatch.setattr("lesionkit.command_options.find_spec", lambda name: None)
     told(command("--image-size", "32", backbone=()), "resnet50", "lesionkit[offline]")
 
 

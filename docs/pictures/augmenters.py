@@ -14,7 +14,7 @@ from lesionkit.augmentation import Augmentation, augmenter, mixes
 from lesionkit.datasets.synthetic_lesions import generate
 from lesionkit.recipe import Part
 
-TARGET = Path(__file__).resolve().parents[1] / "_static" / "augmenters.png"
+STATIC = Path(__file__).resolve().parents[1] / "_static"
 PICTURES = 6
 PARTS = tuple(
     Part(name, **options)
@@ -29,8 +29,8 @@ PARTS = tuple(
 )
 
 
-def main() -> None:
-    """Writes the picture."""
+def draw(folder: Path) -> None:
+    """Writes augmenters.png: images in the first row, below them what each augmenter makes of them."""
     images = np.stack([generate(label, 0, image_size=(96, 96), seed=2) for label in range(PICTURES)]).astype(np.float32)
     rows = [("images", images), *((part.name, augmented(part, images, view)) for view, part in enumerate(PARTS))]
     figure, axes = plt.subplots(len(rows), PICTURES, figsize=(PICTURES + 1.4, len(rows)))
@@ -40,7 +40,8 @@ def main() -> None:
             axis.set_axis_off()
         line[0].text(-0.1, 0.5, name, transform=line[0].transAxes, ha="right", va="center")
     figure.subplots_adjust(left=0.2, right=1, bottom=0, top=1, wspace=0.03, hspace=0.03)
-    figure.savefig(TARGET, dpi=80)
+    figure.savefig(folder / "augmenters.png", dpi=80)
+    plt.close(figure)
 
 
 def augmented(part: Part, images: npt.NDArray[np.float32], view: int) -> npt.NDArray[np.float32]:
@@ -53,4 +54,4 @@ def augmented(part: Part, images: npt.NDArray[np.float32], view: int) -> npt.NDA
 
 
 if __name__ == "__main__":
-    main()
+    draw(STATIC)

@@ -19,15 +19,16 @@ AS_IS = {"name": "rescale", "options": {"scale": 1.0}}
 LIGHTS = {"yellow light": (1.1, 1.0, 0.65), "blue light": (0.72, 0.85, 1.12)}
 
 
-def main() -> None:
-    """Writes both pictures."""
+def draw(folder: Path) -> None:
+    """Writes shades_of_gray.png and hair_removal.png: images in the first row, what is made of them in the second."""
     nevus, melanoma = generate(4, 3, image_size=SIZE, seed=2), generate(3, 1, image_size=SIZE, seed=2)
     lit = {"as generated": nevus} | {
         name: np.clip(nevus * np.array(gains), 0, 255).astype(np.uint8) for name, gains in LIGHTS.items()
     }
-    draw("shades_of_gray", lit)
+    beside(folder / "shades_of_gray.png", "shades_of_gray", lit)
     keratosis = generate(6, 2, image_size=SIZE, seed=2)
-    draw(
+    beside(
+        folder / "hair_removal.png",
         "hair_removal",
         {
             "few hairs": hairs(keratosis, 7, 0),
@@ -38,8 +39,8 @@ def main() -> None:
     )
 
 
-def draw(name: str, images: dict[str, Any]) -> None:
-    """Writes ``name``.png: the images in one row, below each what the preprocessor ``name`` makes of it."""
+def beside(file: Path, name: str, images: dict[str, Any]) -> None:
+    """Writes the images in one row, below each what the preprocessor ``name`` makes of it."""
     cleaned = preprocessors.get(name)(SIZE, then=AS_IS).predict(np.stack(list(images.values())), verbose=0)
     figure, axes = plt.subplots(2, len(images), figsize=(2 * len(images), 4.2), layout="constrained")
     for column, (title, image) in enumerate(images.items()):
@@ -49,7 +50,7 @@ def draw(name: str, images: dict[str, Any]) -> None:
         axes[0, column].set_title(title, fontsize=9)
     axes[0, 0].set_ylabel("before", fontsize=9)
     axes[1, 0].set_ylabel("after", fontsize=9)
-    figure.savefig(STATIC / f"{name}.png", dpi=90, metadata={"Software": None})
+    figure.savefig(file, dpi=90, metadata={"Software": None})
     plt.close(figure)
 
 
@@ -69,4 +70,4 @@ def hairs(image: Any, count: int, seed: int) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    draw(STATIC)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         reports,
         submissions,
         taxonomy,
+        testing,
         trainers,
     )
     from lesionkit.aims import Aims
@@ -101,6 +102,7 @@ _MODULES = (
     "reports",
     "submissions",
     "taxonomy",
+    "testing",
     "trainers",
 )
 
@@ -155,6 +157,7 @@ __all__ = [
     "submissions",
     "suggest_patch",
     "taxonomy",
+    "testing",
     "trainers",
 ]
 

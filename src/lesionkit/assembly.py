@@ -71,6 +71,11 @@ def build_classifier(
         OptionError: an option out of its range, such as an image smaller than the backbone's least size.
         UnknownNameError: a name is not registered.
         WeightsError: the backbone's weights cannot be had or do not fit.
+
+    Example:
+        >>> network = lk.build_classifier(("benign", "malignant"), image_size=(64, 64), backbone=small)
+        >>> network.input.shape, network.output.shape
+        ((None, 64, 64, 3), (None, 2))
     """
     names = checked_class_names(class_names)
     size = checked_image_size(image_size)

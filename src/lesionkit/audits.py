@@ -39,6 +39,12 @@ class Audit:
         records: the images with ``picture_id`` and ``copy_id`` filled, None for those that cannot be read.
         surveyed: what each image file tells, one row for each record.
         findings: check name -> what it found.
+
+    Example:
+        >>> found = lk.audit(records, only=["exact_duplicates"])
+        >>> print(found.summary())
+        synthetic lesions (generated, not real images): 99 images, 9 classes
+        - exact_duplicates: ...
     """
 
     records: Records
@@ -90,6 +96,11 @@ def audit(records: Records, *, only: Sequence[str] | None = None) -> Audit:
 
     Raises:
         UnknownNameError: no check of that name.
+
+    Example:
+        >>> found = lk.audit(records, only=["leakage", "imbalance"])
+        >>> found.findings["leakage"].figures["pairs"][0]["any"]  # test images that training gives away
+        0
     """
     chosen = only if only is not None else in_order(checks.names())
     members = {name: checks.get(name) for name in chosen}

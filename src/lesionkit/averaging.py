@@ -24,6 +24,11 @@ def average(models: Sequence[Any]) -> keras.Model:
     Raises:
         OptionError: fewer than two, or one of them twice.
         DataError: they differ in their classes or image sizes.
+
+    Example:
+        >>> other = lk.build_classifier(records.class_names, image_size=(48, 48), backbone=small, seed=1)
+        >>> lk.average([model, other]).output.shape
+        (None, 9)
     """
     classifiers = [getattr(one, "model", one) for one in models]
     if len(set(map(id, classifiers))) < max(len(classifiers), 2):

@@ -19,6 +19,7 @@ from lesionkit.card import read_card, write_card
 from lesionkit.conformal import ConformalSets
 from lesionkit.errors import BundleError, DataError, OptionError
 from lesionkit.evaluation import Evaluation
+from lesionkit.export import Export, enter, export_classifier
 from lesionkit.files import as_text, is_hidden, whole_file
 from lesionkit.malignancy import malignancy_of
 from lesionkit.operating_points import OperatingPoint
@@ -42,6 +43,11 @@ class Prediction:
         referred: whether ``malignant`` is at or above the bundle's operating point; None where it has none.
         possible: the classes that cannot be ruled out, in the order of ``ranked``, from the bundle's conformal sets;
             None where it has none.
+
+    Example:
+        >>> answer = lk.Prediction("mole.jpg", ranked=(("nevus", 0.7), ("melanoma", 0.3)))
+        >>> answer.label, answer.confidence
+        ('nevus', 0.7)
     """
 
     source: str
@@ -70,11 +76,21 @@ class Bundle:
         model: (B, height, width, 3) RGB in [0, 255] to (B, C) probabilities.
         class_names: the C classes in order.
         card: all that ``card.json`` says.
+        folder: where it was read from.
+
+    Example:
+        >>> bundle = lk.load(lk.save(model, "runs/mine"))
+        >>> bundle.image_size
+        (48, 48)
+        >>> [answer] = bundle.predict(test.source[0])
+        >>> answer.label in bundle.class_names
+        True
     """
 
     model: keras.Model = field(repr=False)
     class_names: tuple[str, ...]
     card: dict[str, Any] = field(repr=False)
+    folder: Path | None = field(default=None, repr=False)
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -137,6 +153,50 @@ class Bundle:
             answers += self._predictions(sources, probabilities, len(seen_as), calibrated)
         return answers
 
+    def export(
+        self,
+        format: str,  # noqa: A002  (Keras calls it so)
+        path: str | os.PathLike[str] | None = None,
+        *,
+        encoded: bool = False,
+        int8: bool = False,
+        check: Any = None,
+    ) -> Export:
+        """Writes the classifier for serving, compares it with Keras on images, and enters that into ``card.json``.
+
+        A folder with the model and ``serving.json``: the classes, the input, the temperature and the thresholds. Any
+        number of images can be asked about at once. Layers that draw at random, such as augmentation and dropout, do
+        nothing in it; a model that computes in 16 bits is served in 32, except as ``"keras"``. Nothing is written
+        where a probability differs by more than a bound: 1e-4; with ``encoded`` 1e-2, with ``int8`` 0.1, of a model in
+        16 bits 0.05.
+
+        Args:
+            format: ``"savedmodel"`` (TensorFlow Serving), ``"litert"`` (phones and small machines), ``"onnx"`` (ONNX
+                Runtime and others) or ``"keras"``. LiteRT and ONNX need ``pip install "lesionkit[export]"``.
+            path: the folder, in which an earlier export is replaced; None: ``exports/`` in the bundle's.
+            encoded: take in the bytes of JPEG, PNG and WebP files, decoded and resized inside; SavedModel only.
+            int8: weights of 8 bits, a quarter of the size and not as exact; LiteRT only.
+            check: images to compare on, as :meth:`predict` takes them; None: 16 generated ones. Give real ones.
+
+        Raises:
+            ExportError: it cannot be written in this format, or answers otherwise than Keras.
+            ImageError: an image of ``check`` cannot be read.
+            ImportError: packages of the format are not installed.
+            OptionError: there is no such format, or the format has no such option, or nothing tells where to write.
+            StorageError: ``path`` holds other files, or cannot be written.
+        """
+        if path is None and self.folder is None:
+            raise OptionError("This bundle was not loaded from a folder: say where to write, path=...")
+        name = "-".join([format, *(["encoded"] if encoded else []), *(["int8"] if int8 else [])])
+        target = Path(path) if path is not None else Path(self.folder or "", "exports", name)
+        images = None if check is None else list(_each(check))
+        made = export_classifier(
+            self.model, self.class_names, self.card, target, format, encoded=encoded, int8=int8, check=images
+        )
+        if self.folder is not None:
+            self.card["exports"] = enter(made, self.folder)["exports"]
+        return made
+
     def _pixels(self, inputs: Any) -> Iterable[tuple[Sequence[str], Any]]:
         """Yields runs of (file names, images): many files decode together, arrays come as they are."""
         given = inputs if isinstance(inputs, list | tuple) else [inputs]
@@ -198,6 +258,11 @@ def save(
     Raises:
         DataError: nothing tells the class names.
         StorageError: a file cannot be written.
+
+    Example:
+        >>> folder = lk.save(model, "runs/mine", evaluation=evaluation)
+        >>> sorted(file.name for file in folder.iterdir())
+        ['card.json', 'model.keras', 'predictions.csv']
     """
     built = origin(model)
     names = class_names or (built.class_names if built else None) or (evaluation.class_names if evaluation else None)
@@ -229,6 +294,11 @@ def load(folder: str | os.PathLike[str]) -> Bundle:
 
     Raises:
         BundleError: the folder is not a bundle, its files do not fit together, or a newer lesionkit wrote it.
+
+    Example:
+        >>> bundle = lk.load(lk.save(model, "runs/mine", evaluation=evaluation))
+        >>> bundle.class_names == records.class_names
+        True
     """
     path = Path(folder)
     card = read_card(path)
@@ -244,7 +314,18 @@ def load(folder: str | os.PathLike[str]) -> Bundle:
     if len(names) != model.output.shape[-1]:
         raise BundleError(f"{as_text(path)}: {len(names)} class names for a model of {model.output.shape[-1]} classes.")
     remember(model, Origin(names, Recipe.from_dict(card["recipe"]) if card.get("recipe") else None))
-    return Bundle(model, names, card)
+    return Bundle(model, names, card, path)
+
+
+def _each(inputs: Any) -> Iterator[Any]:
+    """Yields each image of what :meth:`Bundle.predict` takes: a file's name, an array or a Pillow image."""
+    for one in inputs if isinstance(inputs, list | tuple) else [inputs]:
+        if isinstance(one, str | os.PathLike):
+            yield from image_files(os.fspath(one))
+        elif isinstance(one, np.ndarray) and one.ndim == 4:
+            yield from one
+        else:
+            yield one
 
 
 def image_files(path: str) -> list[str]:

@@ -3,6 +3,10 @@
 Each figure is that of ``isic-challenge-scoring`` 5.8.0 (https://github.com/ImageMarkup/isic-challenge-scoring,
 ``classification.py`` and ``metrics.py``), which scores the challenges of 2018 and 2019 and MILK10k. It needs Python
 3.13 and a NumPy below 2.3; these need neither. ``docs/challenge.md`` says which score is what.
+
+Example:
+    >>> lk.challenge.classification([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], ("NV", "MEL")).overall
+    0.75
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -10,6 +10,9 @@ def deterministic() -> None:
 
     It holds for the whole process and cannot be taken back (``tf.config.experimental.enable_op_determinism``). With it
     and a seed, a run that was killed and resumed ends with the weights of one that was not.
+
+    Example:
+        >>> lk.deterministic()  # doctest: +SKIP
     """
     import tensorflow as tf
 

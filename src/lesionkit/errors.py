@@ -2,7 +2,15 @@
 
 
 class LesionkitError(Exception):
-    """The root of every error that lesionkit raises for a reason it understands."""
+    """The root of every error that lesionkit raises for a reason it understands.
+
+    Example:
+        >>> try:
+        ...     lk.heads.get("poled")
+        ... except lk.LesionkitError as error:
+        ...     print(error)
+        No 'poled' among the heads. Did you mean 'pooled'? There are: ...
+    """
 
 
 class OptionError(LesionkitError, ValueError):
@@ -32,7 +40,16 @@ class ImageError(DataError):
 
 
 class UnreadableImagesError(DataError):
-    """Some images cannot be read. ``errors`` holds one :class:`ImageError` for each."""
+    """Some images cannot be read. ``errors`` holds one :class:`ImageError` for each.
+
+    Example:
+        >>> _ = Path("broken.jpg").write_text("no image")
+        >>> lk.inspect(lk.Records(("benign", "malignant"), ["broken.jpg"], [0], ["broken"]))
+        Traceback (most recent call last):
+            ...
+        lesionkit.errors.UnreadableImagesError: 1 image cannot be read:
+        ...
+    """
 
     def __init__(self, errors: list[ImageError]) -> None:
         super().__init__(errors)
@@ -53,7 +70,14 @@ class WeightsError(LesionkitError):
 
 
 class WeightsUnavailableError(WeightsError):
-    """Published weights are neither in a cache nor can they be downloaded."""
+    """Published weights are neither in a cache nor can they be downloaded.
+
+    Example:
+        >>> try:
+        ...     network = lk.build_classifier(records.class_names, backbone="efficientnet_lite0")
+        ... except lk.WeightsUnavailableError as error:
+        ...     print(error)  # where the weights can be had
+    """
 
 
 class StorageError(LesionkitError, OSError):
@@ -61,7 +85,15 @@ class StorageError(LesionkitError, OSError):
 
 
 class DivergedError(LesionkitError, ArithmeticError):
-    """Training has come to a loss that is no number. The model holds the weights of the last finished epoch."""
+    """Training has come to a loss that is no number. The model holds the weights of the last finished epoch.
+
+    Example:
+        >>> other = lk.build_classifier(records.class_names, image_size=(48, 48), backbone=small)
+        >>> lk.trainers.Frozen(learning_rate=1e38).fit(other, train)
+        Traceback (most recent call last):
+            ...
+        lesionkit.errors.DivergedError: ...
+    """
 
 
 class BundleError(LesionkitError, ValueError):

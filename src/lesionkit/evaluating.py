@@ -62,6 +62,11 @@ def evaluate(
         DataError: no images, images without a label, or a class that the model does not know.
         UnreadableImagesError: images that cannot be read, all of them named.
         OptionError: ``views`` are none, or there is a store and no frozen part, as in an average.
+
+    Example:
+        >>> evaluation = lk.evaluate(model, test, run=run, held_out=validation)
+        >>> 0 <= evaluation.accuracy <= 1
+        True
     """
     started = time.perf_counter()
     names = labelled.class_names_of(model, data, class_names)

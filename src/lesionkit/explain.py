@@ -100,6 +100,12 @@ def heat_maps(
     Raises:
         OptionError: an unknown method; or the model is not functional, or has no such features.
         DataError: images of another size, classes that the model does not know, or values that are no numbers.
+
+    Example:
+        >>> from lesionkit import images
+        >>> pixels = images.load(test.source[0], (48, 48))
+        >>> lk.heat_maps(model, pixels[None]).shape
+        (1, 48, 48)
     """
     if method not in METHODS:
         raise OptionError(f"method is one of {', '.join(METHODS)}. Received: {method!r}")

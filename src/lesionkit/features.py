@@ -54,6 +54,13 @@ class FeatureStore:
     Attributes:
         folder: where they are; the user's cache folder (``LESIONKIT_CACHE`` or the system's) when left out.
         limit: most bytes to keep; ``LESIONKIT_CACHE_LIMIT`` or 20 GB when left out.
+
+    Example:
+        >>> store = lk.FeatureStore("features", limit=10**9)
+        >>> again = lk.trainers.Frozen(epochs=1).fit(model, train, store=store)
+        >>> [(fingerprint, size)] = store.entries()
+        >>> store.clear() == size
+        True
     """
 
     folder: Path = None  # type: ignore[assignment]

@@ -1,6 +1,7 @@
 """A frozen network as a faster function: its batch normalisation folded into the convolutions."""
 
 import math
+import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -65,7 +66,7 @@ def fold(model: keras.Model) -> keras.Model:
     A batch normalisation whose only input is a linear convolution that feeds nothing else becomes part of it:
     with scale s = gamma / sqrt(variance + epsilon), the kernel becomes s * kernel and the bias
     s * (bias - mean) + beta (Jacob et al. 2018, doi:10.1109/CVPR.2018.00286, section 3.2). Nested models are
-    folded too. The weights are copies.
+    folded too. The weights are copies. Python's random state stays as it was.
     """
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs, model.outputs)
@@ -81,7 +82,11 @@ def fold(model: keras.Model) -> keras.Model:
     def call(layer: keras.layers.Layer, *inputs: Any, **options: Any) -> Any:
         return inputs[0] if layer.name in pairs else layer(*inputs, **options)
 
-    folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    state = random.getstate()  # initializers without a seed draw from it
+    try:
+        folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    finally:
+        random.setstate(state)
     for layer in model.layers:
         if layer.name in pairs:
             convolution = pairs[layer.name]

@@ -30,6 +30,11 @@ def illustrate(model: keras.Model, evaluation: Evaluation, *, limit: int = 12) -
     Raises:
         DataError: the images came from no files.
         UnreadableImagesError: a file cannot be read any more.
+
+    Example:
+        >>> shown = lk.illustrate(model, evaluation, limit=2)
+        >>> shown.pictures[0].kind
+        'mistake'
     """
     checked_count(limit, "limit")
     if not all(evaluation.source):

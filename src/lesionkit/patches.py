@@ -55,6 +55,11 @@ def apply_patch(records: Records, patch: "str | os.PathLike[str] | Sequence[Chan
     Raises:
         DataError: the file is not a patch, or a row names no image, an image that is scored, another label than the
             image has, an unknown action or class; or a class would be left without training images.
+
+    Example:
+        >>> patch = lk.suggest_patch(lk.inspect(records), min_per_class=1)  # nothing: these images have no copies
+        >>> len(lk.apply_patch(records, patch)) == len(records)
+        True
     """
     changes = read_patch(patch) if isinstance(patch, str | os.PathLike) else tuple(patch)
     where = as_text(patch) if isinstance(patch, str | os.PathLike) else "the patch"

@@ -1,4 +1,10 @@
-"""Records to decoded batches: NumPy for what runs once, ``tf.data`` for what trains."""
+"""Records to decoded batches: NumPy for what runs once, ``tf.data`` for what trains.
+
+Example:
+    >>> images, labels = next(iter(lk.pipeline.dataset(train, image_size=(48, 48), batch_size=8)))
+    >>> images.shape, labels.shape
+    (TensorShape([8, 48, 48, 3]), TensorShape([8, 9]))
+"""
 
 import hashlib
 import itertools

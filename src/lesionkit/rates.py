@@ -72,6 +72,11 @@ def find_learning_rate(
 
     Raises:
         OptionError: rates that are not ``0 < lowest < highest``, or too few steps.
+
+    Example:
+        >>> rates = lk.find_learning_rate(lk.trainers.Frozen(), model, train, steps=20)
+        >>> rates.suggested < rates.rates[-1]
+        True
     """
     checked_count(steps, "steps", least=10)
     if not is_positive(lowest) or not is_positive(highest) or lowest >= highest:

@@ -23,7 +23,7 @@ class Part:
     survives being written down; lists become tuples.
 
     Example:
-        >>> Part("pooled", dropout=0.3, hidden=[256])
+        >>> lk.Part("pooled", dropout=0.3, hidden=[256])
         Part('pooled', dropout=0.3, hidden=(256,))
     """
 
@@ -85,6 +85,11 @@ class Recipe:
         augmenter: random changes of the training images, or None.
         validation: share of the training images held out while training, in [0, 1).
         seed: of every random choice: the split, the initial weights, the order of the images, dropout.
+
+    Example:
+        >>> recipe = lk.Recipe(backbone=lk.Part("efficientnet_lite0"), trainer=lk.Part("Frozen", epochs=5), seed=1)
+        >>> lk.Recipe.from_json(recipe.to_json()) == recipe
+        True
     """
 
     preprocessor: Part = field(default_factory=lambda: Part("unit_range"))
@@ -158,6 +163,10 @@ def documented_baseline() -> Recipe:
     """Returns the documented baseline: 128 x 128 pixels in 0..1, frozen ImageNet ResNet50, Adam, 10 epochs.
 
     What its authors left out is our choice; :data:`OUR_CHOICES` names it.
+
+    Example:
+        >>> lk.documented_baseline().backbone
+        Part('resnet50', weights='imagenet')
     """
     return Recipe(
         preprocessor=Part("unit_range"),

@@ -72,6 +72,12 @@ class Records:
         attribution: (n,) text or None: whom to name as its source.
         name: where the records come from, in words.
         skipped: images that were listed and then left out, with the reason.
+
+    Example:
+        >>> records = lk.Records(("nevus", "melanoma"), ["a.jpg", "b.jpg"], [0, 1], ["a", "b"])
+        >>> records = records.join({"image_id": ["a"], "lesion_id": ["HAM_1"]})
+        >>> records.record(0).label, records.record(0).lesion_id, records.record(1).lesion_id
+        ('nevus', 'HAM_1', None)
     """
 
     class_names: tuple[str, ...]

@@ -105,6 +105,10 @@ class TrainingRun:
         seen: the identities of the training and validation images; None where they did not all come as records.
         phases: name of each phase -> its epochs, in the order of the history.
         model: the classifier that was fitted.
+
+    Example:
+        >>> run.epochs, sorted(run.history)
+        (2, ['accuracy', 'balanced_accuracy', 'loss', 'val_accuracy', 'val_balanced_accuracy', 'val_loss'])
     """
 
     recipe: Recipe | None

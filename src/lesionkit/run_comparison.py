@@ -116,6 +116,13 @@ def compare_runs(folders: Sequence[str | os.PathLike[str]]) -> RunComparison:
         BundleError: a folder is not that of a run.
         DataError: the runs have other classes, other labels for one image, or fewer than two groups of images in
             common.
+
+    Example:
+        >>> from lesionkit.evaluation_files import write_evaluation
+        >>> files = [write_evaluation(one, f"{n}.npz") for n, one in enumerate([evaluation, lk.evaluate(model, test)])]
+        >>> [duel] = lk.compare_runs(files).duels["as_shipped"]
+        >>> duel.scores["accuracy"].verdict
+        'cannot tell'
     """
     if len(set(map(os.path.realpath, folders))) < max(len(folders), 2):
         raise OptionError(f"Give two or more folders of runs, each once. Received: {', '.join(map(as_text, folders))}")

@@ -19,6 +19,10 @@ class Range:
         high: the greatest.
         log: whether each factor is as likely as another, and not each difference; ``low`` is above 0 then.
         step: the distance between neighbours, or their factor with ``log``; None: every number.
+
+    Example:
+        >>> lk.Range(1e-4, 1e-2, log=True)
+        Range(low=0.0001, high=0.01, log=True, step=None)
     """
 
     low: float
@@ -68,7 +72,7 @@ class SearchSpace:
         label_smoothing: shares in [0, 1).
 
     Example:
-        >>> space = SearchSpace(dropout=Range(0.0, 0.6), hidden=[(), (256,)], class_weight=["balanced"])
+        >>> space = lk.SearchSpace(dropout=lk.Range(0.0, 0.6), hidden=[(), (256,)], class_weight=["balanced"])
     """
 
     base: Recipe = field(default_factory=documented_baseline)

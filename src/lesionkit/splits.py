@@ -38,6 +38,11 @@ def split(
     Raises:
         OptionError: a share or the seed is out of range.
         DataError: nothing is left to train on, or a class has no training image.
+
+    Example:
+        >>> train, validation, test = lk.split(records, validation=0.25, seed=0)
+        >>> len(train), len(validation), len(test)
+        (54, 18, 27)
     """
     checked_share(validation, "validation")
     checked_share(test, "test")
@@ -75,6 +80,10 @@ def folds(records: Records, *, k: int = 5, seed: int = 0) -> list[tuple[Records,
     Raises:
         OptionError: k or the seed is out of range.
         DataError: there are fewer groups than folds, or a fold would leave a class without training images.
+
+    Example:
+        >>> [(len(learned), len(held_out)) for learned, held_out in lk.folds(records, k=3)]
+        [(48, 24), (48, 24), (48, 24)]
     """
     from sklearn.model_selection import StratifiedGroupKFold
 

@@ -61,6 +61,11 @@ def stress_panel(
         DataError: no images, images without a label, or a class that the model does not know.
         UnreadableImagesError: images that cannot be read, all of them named.
         OptionError: a limit below the number of classes, no strength or an unknown one, or another option out of range.
+
+    Example:
+        >>> panel = lk.stress_panel(model, test, limit=9, strengths=[1])
+        >>> len(panel.rows)
+        8
     """
     checked_count(batch_size, "batch_size")
     if not strengths or not set(strengths) <= set(STRENGTHS):

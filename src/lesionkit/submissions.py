@@ -1,4 +1,9 @@
-"""Submission files of the ISIC challenges: their columns, and everything that the official validator would refuse."""
+"""Submission files of the ISIC challenges: their columns, and everything that the official validator would refuse.
+
+Example:
+    >>> lk.submissions.LAYOUTS["isic2018"].columns
+    ('MEL', 'NV', 'BCC', 'AKIEC', 'BKL', 'DF', 'VASC')
+"""
 
 import csv
 import io

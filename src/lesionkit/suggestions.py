@@ -32,6 +32,11 @@ def suggest_patch(records: Records, *, policy: str = "keep", min_per_class: int 
 
     Raises:
         OptionError: an unknown policy, or one that would leave a class fewer; it tells what each policy leaves.
+
+    Example:
+        >>> found = lk.audit(records, only=["exact_duplicates"])
+        >>> lk.suggest_patch(found.records, policy="prefer_rarer", min_per_class=5)  # these images have no copies
+        ()
     """
     if policy not in POLICIES:
         raise OptionError(f"policy is one of {', '.join(POLICIES)}. Received: {policy!r}")

@@ -135,6 +135,11 @@ def inspect(records: Records, *, on_unreadable: str = "error") -> Records:
     Raises:
         OptionError: ``on_unreadable`` is something else.
         UnreadableImagesError: some cannot be read; it lists every one of them.
+
+    Example:
+        >>> known = lk.inspect(test)
+        >>> len(set(known.picture_id)) == len(test)  # no two files are equal
+        True
     """
     _check_choice(on_unreadable)
     return readable(records, survey(records), on_unreadable=on_unreadable)[0]

@@ -3,6 +3,10 @@
 A code of one collection is often several of another: ``akiec`` of HAM10000 is actinic keratosis or squamous cell
 carcinoma in situ. So each code means a set of atomic diagnoses; two codes disagree only where the sets have nothing in
 common. Case does not matter in codes, nor blanks around them. ``docs/taxonomy.md`` tells what was decided, and why.
+
+Example:
+    >>> lk.taxonomy.translate("MEL", "isic2018", "ham10000")
+    ('mel',)
 """
 
 from collections.abc import Mapping

@@ -82,6 +82,12 @@ def search(
         OptionError: an argument out of its range, or ``directory`` holds a search of other images.
         SearchError: no trial completed.
         KeyboardInterrupt: the same call goes on.
+
+    Example:
+        >>> space = lk.SearchSpace(base=run.recipe, hidden=[(), (64,)])
+        >>> tuner = lk.search(space, train, validation, strategy="random", max_trials=1, epochs=1, directory="search")
+        >>> lk.best_recipe(tuner).backbone.name
+        'mobilenet_v3_small'
     """
     checked_count(max_trials, "max_trials")
     if (validation is None) == (folds is None):
@@ -123,6 +129,11 @@ def best_recipe(tuner: keras_tuner.Tuner) -> Recipe:
 
     Raises:
         SearchError: none completed, or the trials are compiled models.
+
+    Example:
+        >>> space = lk.SearchSpace(base=run.recipe, optimizer=["adam"])
+        >>> tuner = lk.search(space, train, validation, strategy="random", max_trials=1, epochs=1, directory="search")
+        >>> recipe = lk.best_recipe(tuner)
     """
     wanted = tuner.oracle.objective
     found = ranked(trials_in(tuner.trials), wanted.name, wanted.direction)

@@ -1,4 +1,10 @@
-"""Augmenters: images, or images with labels, changed at random; identity when not training."""
+"""Augmenters: images, or images with labels, changed at random; identity when not training.
+
+Example:
+    >>> layer = lk.augmenters.get("dermoscopy")(zoom=0.1, seed=1)
+    >>> layer(np.zeros((2, 48, 48, 3)), training=True).shape
+    TensorShape([2, 48, 48, 3])
+"""
 
 from lesionkit.registry import Registry
 

@@ -21,6 +21,12 @@ def flip_rotate_shift(
 
     Raises:
         OptionError: an option out of its range.
+
+    Example:
+        >>> layer = lk.augmenters.get("flip_rotate_shift")(rotation=10, seed=1)
+        >>> images = np.full((2, 48, 48, 3), 100.0)
+        >>> bool(np.all(layer(images, training=False) == images))
+        True
     """
     return RandomAffine(flips=flips, rotation=rotation, shift=shift, seed=seed, name="flip_rotate_shift")
 
@@ -53,6 +59,12 @@ def dermoscopy(
 
     Raises:
         OptionError: an option out of its range.
+
+    Example:
+        >>> layer = lk.augmenters.get("dermoscopy")(zoom=0.1, seed=1)
+        >>> images = np.full((2, 48, 48, 3), 100.0)
+        >>> bool(np.all(layer(images, training=False) == images))
+        True
     """
     other = (checked_seed(seed) + 1) % 2**32  # equal seeds would draw equal numbers
     return keras.Sequential(

@@ -20,6 +20,12 @@ def randaugment(*, operations: int = 2, strength: float = 0.5, seed: int = 0) ->
 
     Raises:
         OptionError: an option out of its range.
+
+    Example:
+        >>> layer = lk.augmenters.get("randaugment")(operations=1, seed=1)
+        >>> images = np.full((2, 48, 48, 3), 100.0)
+        >>> bool(np.all(layer(images, training=False) == images))
+        True
     """
     return keras.layers.RandAugment(
         value_range=(0, 255),
@@ -43,6 +49,13 @@ def mixup(*, alpha: float = 0.2, seed: int = 0) -> keras.layers.Layer:
 
     Raises:
         OptionError: an option out of its range.
+
+    Example:
+        >>> layer = lk.augmenters.get("mixup")(alpha=0.4, seed=1)
+        >>> batch = {"images": np.zeros((4, 48, 48, 3)), "labels": np.eye(4, dtype="float32")}
+        >>> mixed = layer(batch, training=True)
+        >>> np.asarray(mixed["labels"]).sum(axis=1).round(3).tolist()
+        [1.0, 1.0, 1.0, 1.0]
     """
     return keras.layers.MixUp(alpha=_positive(alpha, "alpha"), seed=checked_seed(seed), name="mixup", dtype="float32")
 
@@ -58,6 +71,13 @@ def cutmix(*, alpha: float = 1.0, seed: int = 0) -> keras.layers.Layer:
 
     Raises:
         OptionError: an option out of its range.
+
+    Example:
+        >>> layer = lk.augmenters.get("cutmix")(alpha=0.4, seed=1)
+        >>> batch = {"images": np.zeros((4, 48, 48, 3)), "labels": np.eye(4, dtype="float32")}
+        >>> mixed = layer(batch, training=True)
+        >>> np.asarray(mixed["labels"]).sum(axis=1).round(3).tolist()
+        [1.0, 1.0, 1.0, 1.0]
     """
     exact = _positive(alpha, "alpha")  # of one number Keras takes the most, and draws alpha below it for each batch
     return keras.layers.CutMix(factor=(exact, exact), seed=checked_seed(seed), name="cutmix", dtype="float32")

@@ -1,4 +1,10 @@
-"""Backbones: a preprocessed image to a feature map."""
+"""Backbones: a preprocessed image to a feature map.
+
+Example:
+    >>> backbone = lk.backbones.get("resnet50")
+    >>> backbone.parameters, backbone.min_size, [stage.name for stage in backbone.stages]
+    (23587712, 32, ['conv1', 'conv2', 'conv3', 'conv4', 'conv5'])
+"""
 
 from lesionkit.backbones.backbone import Backbone, Stage
 from lesionkit.registry import Registry

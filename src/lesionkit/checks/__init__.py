@@ -1,4 +1,10 @@
-"""Checks: :class:`~lesionkit.records.Records` to findings; they change nothing."""
+"""Checks: :class:`~lesionkit.records.Records` to findings; they change nothing.
+
+Example:
+    >>> from lesionkit.survey import survey
+    >>> print(lk.checks.get("integrity")(records, survey(records)).summary)
+    99 images: no faults. Most are PNG, 48 x 48 pixels (1 sizes).
+"""
 
 from lesionkit.checks.finding import Finding, Findings
 from lesionkit.registry import Registry

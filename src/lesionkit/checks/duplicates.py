@@ -21,6 +21,11 @@ def exact_duplicates(records: Records, surveyed: Survey) -> Findings:
     """Returns one finding for each group of files of equal bytes, or of other bytes and equal pixels.
 
     Files whose thumbnails are equal are decoded in full, to compare their pixels.
+
+    Example:
+        >>> found = lk.audit(records, only=["exact_duplicates"]).findings["exact_duplicates"]
+        >>> print(found.summary)
+        No two files have equal bytes.
     """
     equal = _repeated(records.picture_id)
     found = [_finding(records, rows, "equal_bytes", "have equal bytes") for rows in equal]
@@ -37,6 +42,11 @@ def near_duplicates(records: Records, surveyed: Survey) -> Findings:
     """Returns one finding for each group of one ``copy_id`` whose files are not all of equal bytes.
 
     Its details name the pairs that link it (:func:`lesionkit.near_copies.pairs`): how alike, how flipped and turned.
+
+    Example:
+        >>> found = lk.audit(records, only=["near_duplicates"]).findings["near_duplicates"]
+        >>> print(found.summary)
+        No picture is a near copy of another.
     """
     groups = [rows for rows in _repeated(records.copy_id) if _pictures(records, rows) > 1]
     member = {row: number for number, rows in enumerate(groups) for row in rows}

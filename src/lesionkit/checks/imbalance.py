@@ -24,6 +24,11 @@ def imbalance(records: Records, surveyed: Survey) -> Findings:
     it. The figures hold the counts, split -> class name -> images, and the same by source, the folder that holds an
     image or its HDF5 file; for training the largest class, the smallest that has any images, and their ratio; and for
     each class with test images the width in points of the 95 % Wilson interval at a recall of one half.
+
+    Example:
+        >>> found = lk.audit(records, only=["imbalance"]).findings["imbalance"]
+        >>> print(found.summary)
+        In train, synthetic actinic keratosis has 8 images and synthetic actinic keratosis 8, 1.0 to 1: ...
     """
     kept = records[surveyed.readable]
     counts = {split or "no split": row for split, row in kept.counts().items() if any(row.values())}

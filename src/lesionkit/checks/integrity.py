@@ -51,6 +51,11 @@ def integrity(records: Records, surveyed: Survey) -> Findings:
     One finding names all images of its kind, of one pair of modes or formats where it is about these, and gives the
     reason for each. The usual mode is the commonest (RGB among equals). A name without an extension is not wrong. The
     figures count images; an image can be counted under several kinds.
+
+    Example:
+        >>> found = lk.audit(records, only=["integrity"]).findings["integrity"]
+        >>> print(found.summary)
+        99 images: no faults. Most are PNG, 48 x 48 pixels (1 sizes).
     """
     usual = _usual_mode(surveyed)
     cases: dict[tuple[str, str], list[tuple[int, str]]] = collections.defaultdict(list)

@@ -19,6 +19,11 @@ def label_conflicts(records: Records, surveyed: Survey) -> Findings:  # noqa: AR
     Pictures are the same where ``copy_id`` is, or ``picture_id`` where there is none. Two different classes of the
     records always conflict, whatever they mean, since a classifier has to tell them apart. Images without a label are
     left out.
+
+    Example:
+        >>> found = lk.audit(records, only=["label_conflicts"]).findings["label_conflicts"]
+        >>> print(found.summary)
+        0 pictures (0 images) under different labels; lesions are unknown.
     """
     pictures = np.where(records.copy_id == np.array(None), records.picture_id, records.copy_id)
     found: list[Finding] = []

@@ -27,6 +27,11 @@ def leakage(records: Records, surveyed: Survey) -> Findings:  # noqa: ARG001
     The order is train, validation, test. The figures count, for each pair of splits, the images of the later one whose
     score the earlier one may have given away. ``near_copy`` leaves out equal files, which are ``same_bytes``; what is a
     copy may be counted under ``same_lesion`` as well; ``any`` counts an image once.
+
+    Example:
+        >>> found = lk.audit(records, only=["leakage"]).findings["leakage"]
+        >>> print(found.summary)
+        0 of the 27 images in test show what train shows too (same bytes 0, near copy 0). ...
     """
     present = [split for split in SPLITS if np.any(records.split == split)]
     left_out = int(np.count_nonzero(records.split == ""))

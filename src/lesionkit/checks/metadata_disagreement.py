@@ -26,6 +26,11 @@ def metadata_disagreement(records: Records, surveyed: Survey) -> Findings:  # no
 
     They disagree only where both are known and mean sets of diagnoses that have nothing in common. The findings where
     one is benign and the other malignant come first.
+
+    Example:
+        >>> found = lk.audit(records, only=["metadata_disagreement"]).findings["metadata_disagreement"]
+        >>> print(found.summary)
+        No diagnosis was joined, so no label was compared: join a table of metadata first (records.join).
     """
     classes = [taxonomy.of_class(name) for name in records.class_names]
     pairs: dict[tuple[int, str], list[int]] = collections.defaultdict(list)

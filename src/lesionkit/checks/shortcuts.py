@@ -52,6 +52,11 @@ def shortcuts(records: Records, surveyed: Survey, *, seed: int = 0) -> Findings:
 
     Raises:
         OptionError: the seed is not a whole number from 0 to 2**32 - 1.
+
+    Example:
+        >>> found = lk.audit(records, only=["shortcuts"]).findings["shortcuts"]
+        >>> print(found.summary)
+        Balanced accuracy of a forest that sees no lesion, cross-validated on 72 images in 72 groups, ...
     """
     checked_seed(seed)
     rows = _learnable(records, surveyed)

@@ -1,4 +1,10 @@
-"""Datasets: something on disk to :class:`~lesionkit.records.Records`."""
+"""Datasets: something on disk to :class:`~lesionkit.records.Records`.
+
+Example:
+    >>> records = lk.datasets.get("synthetic_lesions")(train_per_class=8, test_per_class=3, image_size=(48, 48))
+    >>> len(records), len(records.class_names)
+    (99, 9)
+"""
 
 from lesionkit.datasets.metadata import metadata
 from lesionkit.registry import Registry

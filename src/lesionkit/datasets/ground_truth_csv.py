@@ -65,6 +65,14 @@ def ground_truth_csv(
         DataError: a row without a 1 or with two, another value, ``metadata`` that fits no image or lesion, an image
             without a file, or a table that is not sound (:func:`lesionkit.tables.read_table`).
         OptionError: ``class_names`` lacks a class that occurs or names an unknown one, or MILK10k has no metadata.
+
+    Example:
+        >>> _ = Path("truth.csv").write_text('''image,MEL,NV,BCC,AKIEC,BKL,DF,VASC
+        ... ISIC_1,0,1,0,0,0,0,0
+        ... ISIC_2,1,0,0,0,0,0,0''')
+        >>> files = [shutil.copy(test.source[0], f"ISIC_{number}.png") for number in (1, 2)]
+        >>> lk.datasets.get("ground_truth_csv")("truth.csv", ".", split="train").class_names
+        ('MEL', 'NV')
     """
     layout = _layout(read_header(path))
     optional = ("UNK",) if layout.name == "isic2019" else ()

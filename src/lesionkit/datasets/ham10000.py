@@ -30,6 +30,14 @@ def ham10000(path: str | os.PathLike[str], images: Images, *, on_missing: str = 
     Raises:
         DataError: an unknown or missing ``dx``, an image without a file, or a table that is not sound
             (:func:`lesionkit.tables.read_table`).
+
+    Example:
+        >>> _ = Path("metadata.csv").write_text('''lesion_id,image_id,dx,dx_type,age,sex,localization
+        ... HAM_1,ISIC_1,nv,histo,50,female,back
+        ... HAM_2,ISIC_2,mel,histo,60,male,face''')
+        >>> files = [shutil.copy(test.source[0], f"ISIC_{number}.png") for number in (1, 2)]
+        >>> lk.datasets.get("ham10000")("metadata.csv", ".").record(0).lesion_id
+        'HAM_1'
     """
     table = HAM10000.read(path)
     for row, code in enumerate(table["dx"]):

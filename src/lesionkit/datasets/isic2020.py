@@ -43,6 +43,14 @@ def isic2020(
     Raises:
         DataError: ``target`` and ``benign_malignant`` disagree, ``duplicates`` names none of the images, an image has
             no file, or a table is not sound (:func:`lesionkit.tables.read_table`).
+
+    Example:
+        >>> _ = Path("truth.csv").write_text(
+        ...     '''image_name,patient_id,sex,age_approx,anatom_site_general_challenge,diagnosis,benign_malignant,target
+        ... ISIC_1,IP_1,male,45,torso,nevus,benign,0''')
+        >>> file = shutil.copy(test.source[0], "ISIC_1.png")
+        >>> lk.datasets.get("isic2020")("truth.csv", ".").record(0).patient_id
+        'IP_1'
     """
     table = ISIC2020.read(path, "diagnosis", "benign_malignant", "target")
     names = [CLASS_NAMES[target] for target in table.bits("target")]

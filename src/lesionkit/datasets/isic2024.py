@@ -41,6 +41,13 @@ def isic2024(path: str | os.PathLike[str], images: Images, *, on_missing: str = 
     Raises:
         DataError: a ``target`` that is neither 0 nor 1, an image that is not there, or a table that is not sound
             (:func:`lesionkit.tables.read_table`).
+
+    Example:
+        >>> _ = Path("table.csv").write_text('''isic_id,target,patient_id,lesion_id,iddx_1
+        ... ISIC_1,0,IP_1,,Benign''')
+        >>> file = shutil.copy(test.source[0], "ISIC_1.png")
+        >>> lk.datasets.get("isic2024")("table.csv", ".").record(0).label
+        'benign'
     """
     table = ISIC2024.read(path, "patient_id")
     leaking = leaking_columns(read_header(path))

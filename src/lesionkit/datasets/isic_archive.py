@@ -35,6 +35,14 @@ def isic_archive(path: str | os.PathLike[str], images: Images, *, level: int = 3
         OptionError: ``level`` is not a whole number from 1 to 5.
         DataError: fewer than two classes, an image without a file, or a table that is not sound
             (:func:`lesionkit.tables.read_table`).
+
+    Example:
+        >>> _ = Path("metadata.csv").write_text('''isic_id,diagnosis_1,diagnosis_2
+        ... ISIC_1,Benign,Nevus
+        ... ISIC_2,Malignant,Melanoma''')
+        >>> files = [shutil.copy(test.source[0], f"ISIC_{number}.png") for number in (1, 2)]
+        >>> lk.datasets.get("isic_archive")("metadata.csv", ".", level=1).class_names
+        ('Benign', 'Malignant')
     """
     if isinstance(level, bool) or level not in range(1, 6):
         raise OptionError(f"level is a whole number from 1 to 5. Received: {level!r}")

@@ -42,6 +42,11 @@ def isic_folder(
     Raises:
         DataError: the folder is missing, holds no class folders, an empty one, fewer than two classes, a class
             in Test or Validation that Train lacks, or ``class_names`` that are not the folders' names.
+
+    Example:
+        >>> folder = Path(records.source[0]).parents[2]
+        >>> print(lk.datasets.get("isic_folder")(folder).counts()["test"]["synthetic nevus"])
+        3
     """
     base = os.fspath(root)
     layout = _split_folders(base) or {"": base}

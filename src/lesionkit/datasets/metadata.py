@@ -103,6 +103,12 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, list[str | None]]:
 
     Raises:
         DataError: no such layout, or none of these columns, or see :func:`lesionkit.tables.read_table`.
+
+    Example:
+        >>> _ = Path("metadata.csv").write_text('''lesion_id,image_id,dx,dx_type,age,sex,localization
+        ... HAM_1,ISIC_1,nv,histo,50,female,back''')
+        >>> lk.datasets.metadata("metadata.csv")["lesion_id"]
+        ['HAM_1']
     """
     header = read_header(path)
     fitting = [layout for layout in _LAYOUTS if {layout.key, *layout.needs} <= set(header)]

@@ -61,6 +61,11 @@ def synthetic_lesions(
         OptionError: an option has a value that cannot work.
         DataError: ``root`` holds generated images of other options, or not all of them, or more.
         StorageError: ``root`` holds other files, or cannot be written.
+
+    Example:
+        >>> records = lk.datasets.get("synthetic_lesions")("lesions", train_per_class=2, test_per_class=1)
+        >>> records.counts()["train"]["synthetic nevus"]
+        2
     """
     size = _checked_size(image_size)
     asked = {

@@ -1,4 +1,10 @@
-"""Heads: a feature map to probabilities."""
+"""Heads: a feature map to probabilities.
+
+Example:
+    >>> head = lk.heads.get("pooled")((4, 4, 1280), 9, hidden=[256], dropout=0.3)
+    >>> head.output.shape
+    (None, 9)
+"""
 
 from lesionkit.registry import Registry
 

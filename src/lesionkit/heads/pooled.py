@@ -30,6 +30,11 @@ def pooled(
 
     Raises:
         OptionError: an option out of its range.
+
+    Example:
+        >>> head = lk.heads.get("pooled")((4, 4, 1280), 9, pooling="both")
+        >>> head.input.shape, head.output.shape
+        ((None, 4, 4, 1280), (None, 9))
     """
     checked_count(num_classes, "num_classes", least=2)
     checked_share(dropout, "dropout")

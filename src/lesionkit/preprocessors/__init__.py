@@ -1,4 +1,10 @@
-"""Preprocessors: RGB in [0, 255] to what a backbone expects; part of the saved model."""
+"""Preprocessors: RGB in [0, 255] to what a backbone expects; part of the saved model.
+
+Example:
+    >>> scale = lk.preprocessors.get("symmetric_range")((48, 48))
+    >>> float(scale(np.full((1, 48, 48, 3), 255.0))[0, 0, 0, 0])
+    1.0
+"""
 
 from lesionkit.registry import Registry
 

@@ -53,6 +53,11 @@ def hair_removal(
     Raises:
         OptionError: an option out of its range.
         UnknownNameError: no preprocessor is called as ``then`` says.
+
+    Example:
+        >>> clean = lk.preprocessors.get("hair_removal")((48, 48), contrast=15, then="imagenet_torch")
+        >>> clean.output.shape
+        (None, 48, 48, 3)
     """
     side = min(checked_image_size(image_size))
     thick = 2 * max(1, round(checked_share(width, "width") * side / 2)) + 1

@@ -30,6 +30,12 @@ def shades_of_gray(
     Raises:
         OptionError: an option out of its range.
         UnknownNameError: no preprocessor is called as ``then`` says.
+
+    Example:
+        >>> clean = lk.preprocessors.get("shades_of_gray")((48, 48), p=6, then="unit_range")
+        >>> yellow = np.full((1, 48, 48, 3), (200.0, 200.0, 100.0))
+        >>> np.asarray(clean(yellow), float)[0, 0, 0].round(2).tolist()  # grey
+        [0.68, 0.68, 0.68]
     """
     if not isinstance(p, int | float) or isinstance(p, bool) or not 1 <= p <= 1000:
         raise OptionError(f"p is a number from 1 to 1000. Received: {p!r}")

@@ -49,6 +49,10 @@ def html(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
 
     Raises:
         StorageError: the file cannot be written.
+
+    Example:
+        >>> lk.reports.get("html")(evaluation, "report.html").exists()
+        True
     """
     text = page("report.html", **_told(evaluation, content(evaluation)))
     with whole_file(path) as beside:

@@ -28,6 +28,10 @@ def json_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
 
     Raises:
         StorageError: the file cannot be written.
+
+    Example:
+        >>> lk.reports.get("json")(evaluation, "report.json").exists()
+        True
     """
     with whole_file(path) as beside:
         text = json.dumps(content(evaluation), indent=2, allow_nan=False)

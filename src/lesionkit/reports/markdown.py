@@ -19,6 +19,10 @@ def markdown(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
 
     Raises:
         StorageError: the file cannot be written.
+
+    Example:
+        >>> lk.reports.get("markdown")(evaluation, "report.md").exists()
+        True
     """
     with whole_file(path) as beside:
         beside.write_text(_text(content(evaluation)), encoding="utf-8", errors="backslashreplace")

@@ -21,6 +21,10 @@ def model_card(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
 
     Raises:
         StorageError: the file cannot be written.
+
+    Example:
+        >>> lk.reports.get("model_card")(evaluation, "card.md").exists()
+        True
     """
     with whole_file(path) as beside:
         text = "\n\n".join(filter(None, _sections(evaluation, content(evaluation)))) + "\n"

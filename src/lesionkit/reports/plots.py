@@ -28,6 +28,10 @@ def plots(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
     Raises:
         OptionError: another suffix.
         StorageError: the file cannot be written.
+
+    Example:
+        >>> lk.reports.get("plots")(evaluation, "plots.svg").exists()
+        True
     """
     if Path(path).suffix.lower() not in _FORMATS:
         raise OptionError(f"plots draws {', '.join(_FORMATS)}. Received: {as_text(path)}")

@@ -49,6 +49,12 @@ def submission(
         DataError: a class that means several columns or none, or an id that is missing or there twice.
         OptionError: an unknown layout, a ``class_mapping`` from or to what there is not, or MILK10k without ``ids``.
         StorageError: the file cannot be written.
+
+    Example:
+        >>> codes = dict(zip(records.class_names, ("AK", "BCC", "DF", "MEL", "NV", "BKL", "BKL", "SCC", "VASC")))
+        >>> file = lk.reports.get("submission")(evaluation, "submission.csv", "isic2019", class_mapping=codes)
+        >>> file.read_text().split()[0]
+        'image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK'
     """
     form = layout_of(layout)
     choices = tuple(_TWO) if form.columns == ("target",) else form.columns

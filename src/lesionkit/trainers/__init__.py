@@ -1,4 +1,9 @@
-"""Trainers: ways to fit a classifier. Each is a frozen dataclass whose fields are its recipe."""
+"""Trainers: ways to fit a classifier. Each is a frozen dataclass whose fields are its recipe.
+
+Example:
+    >>> lk.trainers.Frozen(epochs=5) == lk.trainers.get("Frozen")(epochs=5)
+    True
+"""
 
 from typing import TYPE_CHECKING, Any
 

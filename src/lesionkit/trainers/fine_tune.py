@@ -34,6 +34,11 @@ class FineTune(Fitting):
         first: the trainer of the head, before; None where the head is trained already.
         layer_decay: the learning rate of a stage is that of the stage above it times this, in (0, 1], the head's being
             the full one (Howard and Ruder 2018, "Universal Language Model Fine-tuning", section 3.1).
+
+    Example:
+        >>> trainer = lk.trainers.FineTune(unfreeze="conv5", epochs=5, first=lk.trainers.Frozen(epochs=10))
+        >>> trainer.learning_rate
+        1e-05
     """
 
     unfreeze: str

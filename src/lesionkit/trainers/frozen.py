@@ -20,7 +20,13 @@ from lesionkit.training import fit_task
 
 @dataclass(frozen=True, kw_only=True)
 class Frozen(Fitting):
-    """Fits the head on a frozen backbone in inference mode. Its fields are those of ``Fitting``."""
+    """Fits the head on a frozen backbone in inference mode. Its fields are those of ``Fitting``.
+
+    Example:
+        >>> run = lk.trainers.Frozen(epochs=2, class_weight="balanced").fit(model, train, validation)
+        >>> run.epochs
+        2
+    """
 
     def fit(
         self,

@@ -1,0 +1,1 @@
+"""One small member for every plugin family of lesionkit, found by its entry points."""

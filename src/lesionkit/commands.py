@@ -1,0 +1,58 @@
+"""The command line: ``lesionkit COMMAND ...``, and ``python -m lesionkit COMMAND ...``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from lesionkit.command_line import described, run, typed
+
+#: Command -> what it does, and the function that adds its options, imported for that command alone.
+COMMANDS = {
+    "list": (
+        "the families of parts, their members, and where each comes from",
+        "lesionkit.inspection_commands:add_list_options",
+    ),
+    "info": ("what a member of a family is, and its options", "lesionkit.inspection_commands:add_info_options"),
+    "doctor": (
+        "what is installed and at hand, and whether something is broken",
+        "lesionkit.inspection_commands:add_doctor_options",
+    ),
+    "cache": ("what the cache holds, and giving it up", "lesionkit.inspection_commands:add_cache_options"),
+    "audit": (
+        "what a folder of images hides: copies, wrong labels, leakage, shortcuts",
+        "lesionkit.audit_command:add_options",
+    ),
+    "train": ("images to a trained classifier and its report", "lesionkit.train_command:add_options"),
+    "search": ("a better recipe for the images of a folder", "lesionkit.search_command:add_options"),
+    "predict": ("what a trained classifier answers for images", "lesionkit.predict_command:add_options"),
+    "report": ("the reports of a run, written again", "lesionkit.report_command:add_options"),
+    "compare": ("whether runs are different, and how sure that is", "lesionkit.compare_command:add_options"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line, that of this process if none is given; returns the exit status.
+
+    0: done; 1: ``doctor`` found something broken; 2: a mistake, told in plain words; 130: stopped by Ctrl-C.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser(given[0] if given else None).parse_args(given)
+    options.given, options.command = given[1:], typed(["lesionkit"], given)
+    return run(options.job, options)
+
+
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Returns the parser; of ``command`` alone it knows the options."""
+    result = described(
+        "Skin-lesion image classification on Keras, with numbers that say how far to believe them.", "lesionkit"
+    )
+    result.add_argument("--version", action="version", version=f"lesionkit {version('lesionkit')}")
+    below = result.add_subparsers(metavar="COMMAND", required=True, title="commands")
+    for name, (summary, options) in COMMANDS.items():
+        one = below.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if name == command:
+            module, _, function = options.partition(":")
+            getattr(import_module(module), function)(one)
+    return result
