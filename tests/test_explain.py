@@ -379,7 +379,7 @@ def test_a_frame_that_is_none_is_refused(width):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet50", "efficientnet_lite0", "densenet121", "convnext_tiny", "efficientnet_b0"])
+@pytest.mark.parametrize("name", ["resnet50", "efficientnet_lite0", "densenet121", "convnext_tiny"])
 def test_real_backbones_nested_and_in_an_average(name):
     images = pictures(2, (64, 64))
     model = (

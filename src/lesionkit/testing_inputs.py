@@ -46,7 +46,7 @@ def seeded(seed: int) -> Iterator[None]:
 def global_randomness() -> Any:
     """Returns the global random state of Python and NumPy, to compare."""
     legacy: Any = np.random.get_state()  # noqa: NPY002
-    return random.getstate(), legacy[1].tolist()
+    return random.getstate(), legacy[1].tolist(), legacy[2:]  # the words, and how far they are used
 
 
 def noise(count: int, size: tuple[int, int], seed: int = 0) -> npt.NDArray[np.float32]:
