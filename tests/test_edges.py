@@ -1,4 +1,4 @@
-"""Edges of metrics, splits and records that mutation testing found untested; docs/mutation.md says how."""
+"""Edges of metrics, splits and records that mutation testing found untested; mutation.md says how."""
 
 import numpy as np
 import pytest
