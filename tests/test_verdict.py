@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from evaluations import answers, clean, evaluation, summary
 
+from lesionkit import reports
 from lesionkit.evaluation import HeldOut
+from lesionkit.markup import plain
 from lesionkit.records import Skipped
 from lesionkit.run import Relation
 from lesionkit.verdict import FEWEST, verdict
@@ -89,3 +91,13 @@ def test_thresholds_that_do_not_hold_on_the_test_images_are_told():
     assert any("hold the class of 95% of new images" in why for why in found.caution)
     alike = HeldOut(easy, answers(easy, 3, 0.5, seed=9), np.arange(300))
     assert verdict(evaluation(n=300, relation=clean(300), skill=0.5, held_out=alike)).caution == ()
+
+
+def test_the_report_in_markdown_says_it_first(tmp_path):
+    one = evaluation(relation=related("copy"), patch={"file": "labels.csv"})
+    told = reports.get("markdown")(one, tmp_path / "report.md").read_text(encoding="utf-8")
+    first = told.partition("## Scores")[0]
+    for line in (*verdict(one).forbid, *verdict(one).caution, *verdict(one).next):
+        assert f"- {plain(line)}" in first
+    assert plain(verdict(one).summary) in first
+    assert "Against it" not in reports.get("markdown")(evaluation(), tmp_path / "b.md").read_text(encoding="utf-8")

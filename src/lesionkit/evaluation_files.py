@@ -141,29 +141,24 @@ def _evaluation(told: Mapping[str, Any], arrays: Mapping[str, Any]) -> Evaluatio
     if told["chosen"] is not None:
         held_out = HeldOut(**{name: arrays[f"held_out_{name}"] for name in _HELD_OUT}, chosen=told["chosen"])
     return Evaluation(
-        tuple(told["class_names"]),
-        arrays["probabilities"],
-        arrays["labels"],
-        tuple(told["source"]),
-        tuple(told["image_id"]),
-        _run(told["run"]),
-        _data(told["data"]),
-        told["timing"],
-        tuple(told["substitutions"]),
-        Relation(kind, arrays["group"], arrays["unknown"], relation["missing"], tuple(relation["notes"])),
-        arrays.get("shortcut"),
-        told["patch"],
-        told["views"],
-        held_out,
-        _stress(told["stress"]),
-        tuple(
+        class_names=tuple(told["class_names"]),
+        probabilities=arrays["probabilities"],
+        labels=arrays["labels"],
+        source=tuple(told["source"]),
+        image_id=tuple(told["image_id"]),
+        run=_run(told["run"]),
+        data=_data(told["data"]),
+        substitutions=tuple(told["substitutions"]),
+        relation=Relation(kind, arrays["group"], arrays["unknown"], relation["missing"], tuple(relation["notes"])),
+        shortcut=arrays.get("shortcut"),
+        held_out=held_out,
+        stress=_stress(told["stress"]),
+        pictures=tuple(
             Picture(pixels=arrays[f"pixels_{place}"], heat_map=arrays.get(f"heat_map_{place}"), **one)
             for place, one in enumerate(told["pictures"])
         ),
-        told["findings"],
-        Aims(**told["aims"]),
-        told["command"],
-        told["hashes"],
+        aims=Aims(**told["aims"]),
+        **{name: told[name] for name in ("timing", "patch", "views", "findings", "command", "hashes")},
     )
 
 

@@ -157,7 +157,7 @@ def _data(evaluation: Evaluation) -> Iterator[_Note]:
     if skipped:
         yield _Note(
             True,
-            f"Left out, since they could not be read: {skipped} file{'s' * (skipped > 1)}.",
+            f"Left out, since they were missing or could not be read: {skipped} file{'s' * (skipped > 1)}.",
             "Get the files that were left out again, and run again.",
         )
     images = np.bincount(evaluation.labels, minlength=len(evaluation.class_names))

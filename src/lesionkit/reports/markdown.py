@@ -33,6 +33,8 @@ def _text(told: dict[str, Any]) -> str:
     sections = [
         "# Report of a lesionkit run",
         *(f"> **Note:** {plain(note)}" for note in (*told["substitutions"], *_patch(told["patch"]))),
+        "## Whether to believe it",
+        *_verdict(told["verdict"]),
         "## Scores",
         _views(told["test"]["views"]),
         *_scores(told["scores"]),
@@ -54,6 +56,14 @@ def _text(told: dict[str, Any]) -> str:
         "*Not a medical device. The figures hold for images like these, taken and labelled as these were.*",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _verdict(told: Mapping[str, Any]) -> Iterator[str]:
+    yield plain(told["summary"])
+    titles = {"forbid": "Against it", "caution": "What limits it", "next": "What to do next"}
+    for name, title in titles.items():
+        if told[name]:
+            yield f"{title}:\n\n" + "\n".join(f"- {plain(line)}" for line in told[name])
 
 
 def _patch(patch: Mapping[str, Any] | None) -> Iterator[str]:
