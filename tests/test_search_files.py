@@ -118,3 +118,12 @@ def test_a_damaged_trial_is_left_out_with_a_word(tmp_path, damage, caplog):
     assert [one.number for one in trials_in(tmp_path)] == ["0"]
     assert "1.json cannot be read" in caplog.text
     assert read_trial(tmp_path / "2.json") is None
+
+
+def test_what_a_killed_process_had_not_finished_writing_is_no_trial(tmp_path, caplog):
+    write_trial(tmp_path / "0.json", trial(0, 60))
+    written = (tmp_path / "0.json").read_text()
+    (tmp_path / ".0-abc.json").write_text(written)  # killed before the file got its name
+    (tmp_path / ".1-abc.json").write_text(written[:50])
+    assert [one.number for one in trials_in(tmp_path)] == ["0"]
+    assert not caplog.records

@@ -27,7 +27,7 @@ def start(folder, output, strategy, trials, workers=0):
 
 def files(output):
     """The finished trials, and when each was written."""
-    return {path.name: path.stat().st_mtime_ns for path in (output / "trials").glob("*.json")}
+    return {path.name: path.stat().st_mtime_ns for path in (output / "trials").glob("[!.]*.json")}
 
 
 def until(count, output, process):

@@ -79,7 +79,7 @@ def read_trial(path: Path) -> Trial | None:
 
 def trials_in(folder: Path) -> list[Trial]:
     """Returns all trials in a folder, in the order of their numbers."""
-    found = [one for path in sorted(folder.glob("*.json")) if (one := read_trial(path)) is not None]
+    found = [one for path in sorted(folder.glob("[!.]*.json")) if (one := read_trial(path)) is not None]
     return sorted(found, key=lambda one: (len(one.number), one.number))
 
 
