@@ -17,8 +17,8 @@ from PIL import Image
 
 import lesionkit as lk
 from lesionkit import export_formats, images
-from lesionkit.errors import ImageError, OptionError, StorageError
-from lesionkit.export_formats import FORMATS, ExportError
+from lesionkit.errors import ExportError, ImageError, OptionError, StorageError
+from lesionkit.export_formats import FORMATS
 
 SIZE = (12, 10)
 NAMES = ("melanoma", "nevus", "seborrheic keratosis")

@@ -141,14 +141,28 @@ def test_a_package_adds_to_its_own_family_only(registry, install):
     assert "square" not in registry.names()
 
 
+def test_a_member_is_known_to_be_of_what_brings_it(registry, install):
+    module = install("acme", "square")
+    install("zenith", "cube")
+    install("acme_too", "cube")
+    assert registry.origin("sqrt") == "built in"
+    assert registry.origin("square") == "acme 1.0"
+    assert set(registry.origin("cube").split(" and ")) == {"acme_too 1.0", "zenith 1.0"}
+    registry.register("square", abs)  # what is registered goes before what is installed
+    assert registry.origin("square") == "registered in this process"
+    with pytest.raises(UnknownNameError, match=r"No 'sqare' .* 'square'"):
+        registry.origin("sqare")
+    assert module not in sys.modules
+
+
 def test_two_packages_with_one_name_are_an_error_naming_both(registry, install):
     install("acme", "square")
     install("zenith", "square")
     assert registry.names().count("square") == 1
     with pytest.raises(UnknownNameError, match="'square' among the shapes is claimed by") as raised:
         registry.get("square")
-    assert "the package acme" in str(raised.value)
-    assert "the package zenith" in str(raised.value)
+    assert "acme 1.0" in str(raised.value)
+    assert "zenith 1.0" in str(raised.value)
 
 
 def test_a_package_that_stands_on_the_path_twice_is_one_package(registry, install, monkeypatch):
@@ -163,7 +177,7 @@ def test_a_package_cannot_shadow_a_built_in(registry, install, caplog):
     module = install("acme", "sqrt")
     with caplog.at_level(logging.WARNING, logger="lesionkit"):
         assert registry.names() == sorted(BUILTINS)
-    assert "the package acme brings 'sqrt' to the shapes" in caplog.text
+    assert "acme 1.0 brings 'sqrt' to the shapes" in caplog.text
     assert registry.get("sqrt") is math.sqrt
     assert module not in sys.modules
 
@@ -182,7 +196,7 @@ def test_a_package_that_fails_to_import_says_whose_it_is_and_why(registry, insta
     with pytest.raises(UnknownNameError) as raised:
         registry.get("square")
     message = str(raised.value)
-    assert "the package acme" in message
+    assert "acme 1.0" in message
     assert f"{module}:factory" in message
     assert why in message
     assert raised.value.__cause__ is not None

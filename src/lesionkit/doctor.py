@@ -19,7 +19,8 @@ from lesionkit.caches import in_bytes, kept
 from lesionkit.errors import LesionkitError
 from lesionkit.features import FeatureStore
 from lesionkit.files import as_text, cache_folder, storing
-from lesionkit.members import BUILT_IN, FAMILIES, claims_on, family, members, package
+from lesionkit.members import FAMILIES, family
+from lesionkit.registry import BUILT_IN, claims_on, package
 
 #: Extras that are for those who work on lesionkit, or stand for several others.
 OTHER_EXTRAS = {"all", "dev", "docs", "test"}
@@ -170,15 +171,15 @@ def backbone_of(file: str) -> str | None:
 def _plugins() -> Iterator[Fact]:
     none = True
     for of in FAMILIES:
-        built_in = {one.name for one in members(of) if one.origin == BUILT_IN}
+        registry = family(of)
         for name, claims in claims_on(of).items():
             none = False
             owners = " and ".join(map(package, claims))
-            if name in built_in:
+            if registry.origin(name) == BUILT_IN:
                 yield Fact(f"{of}: {name}", f"{owners}: not used, the built-in of this name stays")
                 continue
             try:
-                family(of).get(name)
+                registry.get(name)
                 yield Fact(f"{of}: {name}", owners)
             except LesionkitError as error:
                 yield Fact(f"{of}: {name}", str(error), broken=True)

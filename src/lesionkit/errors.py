@@ -102,3 +102,7 @@ class BundleError(LesionkitError, ValueError):
 
 class SearchError(LesionkitError):
     """A search in which no trial completed; each trial's error is named."""
+
+
+class ExportError(LesionkitError):
+    """A classifier cannot be written in a format, or answers otherwise in it."""

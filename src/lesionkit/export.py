@@ -16,9 +16,9 @@ import keras
 from lesionkit import taxonomy
 from lesionkit.card import read_card
 from lesionkit.environment import environment
-from lesionkit.errors import LesionkitError, StorageError
+from lesionkit.errors import ExportError, LesionkitError, StorageError
 from lesionkit.export_comparison import compared, generated
-from lesionkit.export_formats import SERVING, ExportError, checked_format, in_float32
+from lesionkit.export_formats import SERVING, checked_format, in_float32
 from lesionkit.files import as_text, storing, whole_file, whole_folder
 
 logger = logging.getLogger(__name__)

@@ -15,17 +15,13 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from lesionkit.assembly import layers_within
 from lesionkit.encoded_images import decoded
-from lesionkit.errors import LesionkitError, OptionError
+from lesionkit.errors import ExportError, OptionError
 
 #: The name of the JSON about the classifier: a file beside the model, and an entry in it where the format has room.
 SERVING = "serving.json"
 
 #: (n, height, width, 3) float32 RGB in [0, 255], or the bytes of n files, to (n, C) probabilities.
 Answer: TypeAlias = Callable[[Any], npt.NDArray[Any]]
-
-
-class ExportError(LesionkitError):
-    """A classifier cannot be written in a format, or answers otherwise in it."""
 
 
 @dataclass(frozen=True)

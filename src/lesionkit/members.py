@@ -7,17 +7,14 @@ import re
 import textwrap
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
 from lesionkit.backbones import Backbone
 from lesionkit.errors import UnknownNameError
-from lesionkit.registry import Registry
+from lesionkit.registry import BUILT_IN
 
 FAMILIES = ("datasets", "checks", "preprocessors", "augmenters", "backbones", "heads", "trainers", "reports")
-
-BUILT_IN = "built in"
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Member:
     Attributes:
         family: plural, such as ``"heads"``.
         name: what ``get`` takes.
-        origin: ``"built in"``, or which package brings it.
+        origin: where it comes from, as the family's ``origin`` says it.
     """
 
     family: str
@@ -36,35 +33,14 @@ class Member:
 
 
 def family(name: str) -> ModuleType:
-    """Returns the package of a family: ``register``, ``get``, ``names``."""
+    """Returns the package of a family: ``register``, ``get``, ``names``, ``origin``."""
     return import_module(f"lesionkit.{name}")
 
 
 def members(of: str) -> list[Member]:
     """Returns the members of a family by name; imports none of them."""
-    registry: Registry = family(of)._registry  # noqa: SLF001
-    claims = claims_on(of)
-    built_in = set(registry._builtins)  # noqa: SLF001
-
-    def origin(name: str) -> str:
-        if name in built_in:
-            return BUILT_IN
-        return " and ".join(map(package, claims[name])) if name in claims else "registered in this process"
-
-    return [Member(of, name, origin(name)) for name in registry.names()]
-
-
-def claims_on(of: str) -> dict[str, list[EntryPoint]]:
-    """Returns name -> the entry points of installed packages that bring it to a family."""
-    found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=f"lesionkit.{of}"):
-        found.setdefault(point.name, []).append(point)
-    return found
-
-
-def package(point: EntryPoint) -> str:
-    """Returns which package an entry point is of, and its version."""
-    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else f"the entry point {point.value}"
+    registry = family(of)
+    return [Member(of, name, registry.origin(name)) for name in registry.names()]
 
 
 def called(name: str) -> list[Member]:

@@ -16,6 +16,22 @@ from lesionkit.errors import OptionError, UnknownNameError
 
 logger = logging.getLogger(__name__)
 
+#: The origin of what lesionkit itself brings.
+BUILT_IN = "built in"
+
+
+def claims_on(family: str) -> dict[str, list[EntryPoint]]:
+    """Returns name -> the entry points of installed packages that bring it to a family, used or not."""
+    claims: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=f"lesionkit.{family}"):
+        claims.setdefault(point.name, []).append(point)
+    return claims
+
+
+def package(point: EntryPoint) -> str:
+    """Returns which package an entry point is of, and its version."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else f"the entry point {point.value}"
+
 
 class Registry:
     """The members of one plugin family, by name."""
@@ -58,7 +74,7 @@ class Registry:
         if not claims:
             raise UnknownNameError(self._unknown(name))
         if len(claims) > 1:
-            owners = " and ".join(_owner(claim) for claim in claims)
+            owners = " and ".join(map(package, claims))
             raise UnknownNameError(
                 f"{name!r} among the {self.family} is claimed by {owners}. Uninstall all but one of them."
             )
@@ -66,7 +82,7 @@ class Registry:
             return claims[0].load()
         except Exception as error:
             raise UnknownNameError(
-                f"{name!r} among the {self.family} comes from {_owner(claims[0])}, which fails to import "
+                f"{name!r} among the {self.family} comes from {package(claims[0])}, which fails to import "
                 f"{claims[0].value!r}: {type(error).__name__}: {error}. Repair or uninstall that package."
             ) from error
 
@@ -74,18 +90,27 @@ class Registry:
         """Returns every name that :meth:`get` takes, sorted; imports none of them."""
         return sorted({*self._builtins, *self._registered, *self._plugins()})
 
+    def origin(self, name: str) -> str:
+        """Returns where the member called ``name`` comes from; imports nothing.
+
+        It is ``"built in"``, ``"registered in this process"``, or the packages that bring it, with their versions.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        if name in self._builtins:
+            return BUILT_IN
+        if name in self._registered:
+            return "registered in this process"
+        if claims := self._plugins().get(name):
+            return " and ".join(map(package, claims))
+        raise UnknownNameError(self._unknown(name))
+
     def _plugins(self) -> dict[str, list[EntryPoint]]:
-        claims: dict[str, list[EntryPoint]] = {}
-        for point in entry_points(group=f"lesionkit.{self.family}"):
-            if point.name in self._builtins:
-                logger.warning(
-                    "%s brings %r to the %s, which is built in: the built-in stays.",
-                    _owner(point),
-                    point.name,
-                    self.family,
-                )
-            else:
-                claims.setdefault(point.name, []).append(point)
+        claims = claims_on(self.family)
+        for name in self._builtins.keys() & claims.keys():
+            owners = " and ".join(map(package, claims.pop(name)))
+            logger.warning("%s brings %r to the %s, which is built in: the built-in stays.", owners, name, self.family)
         return claims
 
     def _unknown(self, name: str) -> str:
@@ -102,7 +127,3 @@ class Registry:
 def _attribute(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def _owner(point: EntryPoint) -> str:
-    return f"the package {point.dist.name}" if point.dist is not None else f"the entry point {point.value!r}"

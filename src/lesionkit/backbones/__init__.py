@@ -52,6 +52,6 @@ _registry = Registry(
     {"efficientnet_lite0": "lesionkit.backbones.efficientnet_lite0:efficientnet_lite0"}
     | {name: f"lesionkit.backbones.applications:{name}" for name in _KERAS},
 )
-register, get, names = _registry.register, _registry.get, _registry.names
+register, get, names, origin = _registry.register, _registry.get, _registry.names, _registry.origin
 
-__all__ = ["Backbone", "Stage", "get", "names", "register"]
+__all__ = ["Backbone", "Stage", "get", "names", "origin", "register"]

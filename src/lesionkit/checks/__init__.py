@@ -22,6 +22,6 @@ _registry = Registry(
         "imbalance": "lesionkit.checks.imbalance:imbalance",
     },
 )
-register, get, names = _registry.register, _registry.get, _registry.names
+register, get, names, origin = _registry.register, _registry.get, _registry.names, _registry.origin
 
-__all__ = ["Finding", "Findings", "get", "names", "register"]
+__all__ = ["Finding", "Findings", "get", "names", "origin", "register"]

@@ -21,6 +21,6 @@ _registry = Registry(
         "synthetic_lesions": "lesionkit.datasets.synthetic_lesions:synthetic_lesions",
     },
 )
-register, get, names = _registry.register, _registry.get, _registry.names
+register, get, names, origin = _registry.register, _registry.get, _registry.names, _registry.origin
 
-__all__ = ["get", "metadata", "names", "register"]
+__all__ = ["get", "metadata", "names", "origin", "register"]

@@ -9,6 +9,6 @@ Example:
 from lesionkit.registry import Registry
 
 _registry = Registry("heads", {"pooled": "lesionkit.heads.pooled:pooled"})
-register, get, names = _registry.register, _registry.get, _registry.names
+register, get, names, origin = _registry.register, _registry.get, _registry.names, _registry.origin
 
-__all__ = ["get", "names", "register"]
+__all__ = ["get", "names", "origin", "register"]

@@ -23,6 +23,6 @@ _registry = Registry(
         "unit_range": f"{_SCALING}:unit_range",
     },
 )
-register, get, names = _registry.register, _registry.get, _registry.names
+register, get, names, origin = _registry.register, _registry.get, _registry.names, _registry.origin
 
-__all__ = ["get", "names", "register"]
+__all__ = ["get", "names", "origin", "register"]

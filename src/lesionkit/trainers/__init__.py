@@ -17,9 +17,9 @@ _registry = Registry(
     "trainers",
     {"FineTune": "lesionkit.trainers.fine_tune:FineTune", "Frozen": "lesionkit.trainers.frozen:Frozen"},
 )
-register, get, names = _registry.register, _registry.get, _registry.names
+register, get, names, origin = _registry.register, _registry.get, _registry.names, _registry.origin
 
-__all__ = ["FineTune", "Frozen", "get", "names", "register"]
+__all__ = ["FineTune", "Frozen", "get", "names", "origin", "register"]
 
 
 def __getattr__(name: str) -> Any:
