@@ -21,7 +21,7 @@ import numpy as np
 
 import lesionkit as lk
 from lesionkit import images
-from lesionkit.bundle import image_files
+from lesionkit.answers import image_files
 from lesionkit.export import export_classifier
 from lesionkit.export_formats import FORMATS, ExportError
 

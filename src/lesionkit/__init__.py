@@ -23,10 +23,11 @@ if TYPE_CHECKING:
         trainers,
     )
     from lesionkit.aims import Aims
+    from lesionkit.answers import Prediction
     from lesionkit.assembly import build_classifier
     from lesionkit.audits import Audit, audit
     from lesionkit.averaging import average
-    from lesionkit.bundle import Bundle, Prediction, load, save
+    from lesionkit.bundle import Bundle, load, save
     from lesionkit.determinism import deterministic
     from lesionkit.errors import DivergedError, LesionkitError, UnreadableImagesError, WeightsUnavailableError
     from lesionkit.evaluating import evaluate
@@ -59,7 +60,7 @@ _HOMES = {
     "HeldOut": "evaluation",
     "LesionkitError": "errors",
     "Part": "recipe",
-    "Prediction": "bundle",
+    "Prediction": "answers",
     "Range": "search_space",
     "Recipe": "recipe",
     "Records": "records",

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import images
+from lesionkit.answers import Prediction, each_image, runs_of
 from lesionkit.assembly import Origin, origin, remember
 from lesionkit.augmentation import View, views_of
 from lesionkit.card import read_card, write_card
@@ -20,52 +20,14 @@ from lesionkit.conformal import ConformalSets
 from lesionkit.errors import BundleError, DataError, OptionError
 from lesionkit.evaluation import Evaluation
 from lesionkit.export import Export, enter, export_classifier
-from lesionkit.files import as_text, is_hidden, whole_file
+from lesionkit.files import as_text, whole_file
 from lesionkit.malignancy import malignancy_of
 from lesionkit.operating_points import OperatingPoint
-from lesionkit.pipeline import Pixels
 from lesionkit.prediction import predict
 from lesionkit.prediction_table import write_predictions
 from lesionkit.recipe import Recipe
 from lesionkit.records import checked_class_names
 from lesionkit.temperature import at_temperature
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a classifier answers for one image.
-
-    Attributes:
-        source: the file's name, or an empty text for an image that came from no file.
-        ranked: (class name, probability) of every class, the likeliest first.
-        applied: ``views``, how many the answer is the mean of; ``temperature``, what calibrated it, or None.
-        malignant: the sum of the malignant classes' probabilities, not calibrated; None where the classes do not tell.
-        referred: whether ``malignant`` is at or above the bundle's operating point; None where it has none.
-        possible: the classes that cannot be ruled out, in the order of ``ranked``, from the bundle's conformal sets;
-            None where it has none.
-
-    Example:
-        >>> answer = lk.Prediction("mole.jpg", ranked=(("nevus", 0.7), ("melanoma", 0.3)))
-        >>> answer.label, answer.confidence
-        ('nevus', 0.7)
-    """
-
-    source: str
-    ranked: tuple[tuple[str, float], ...]
-    applied: Mapping[str, Any] = field(default_factory=dict)
-    malignant: float | None = None
-    referred: bool | None = None
-    possible: tuple[str, ...] | None = None
-
-    @property
-    def label(self) -> str:
-        """The likeliest class."""
-        return self.ranked[0][0]
-
-    @property
-    def confidence(self) -> float:
-        """Its probability: as the network gives it, unless ``applied`` names a temperature."""
-        return self.ranked[0][1]
 
 
 @dataclass(frozen=True)
@@ -148,7 +110,7 @@ class Bundle:
             )
         seen_as = views_of(views, self.image_size)
         answers: list[Prediction] = []
-        for sources, pixels in self._pixels(inputs):
+        for sources, pixels in runs_of(inputs, self.image_size):
             probabilities = predict(self.model, pixels, batch_size, seen_as)
             answers += self._predictions(sources, probabilities, len(seen_as), calibrated)
         return answers
@@ -189,31 +151,13 @@ class Bundle:
             raise OptionError("This bundle was not loaded from a folder: say where to write, path=...")
         name = "-".join([format, *(["encoded"] if encoded else []), *(["int8"] if int8 else [])])
         target = Path(path) if path is not None else Path(self.folder or "", "exports", name)
-        images = None if check is None else list(_each(check))
+        seen = None if check is None else list(each_image(check))
         made = export_classifier(
-            self.model, self.class_names, self.card, target, format, encoded=encoded, int8=int8, check=images
+            self.model, self.class_names, self.card, target, format, encoded=encoded, int8=int8, check=seen
         )
         if self.folder is not None:
             self.card["exports"] = enter(made, self.folder)["exports"]
         return made
-
-    def _pixels(self, inputs: Any) -> Iterable[tuple[Sequence[str], Any]]:
-        """Yields runs of (file names, images): many files decode together, arrays come as they are."""
-        given = inputs if isinstance(inputs, list | tuple) else [inputs]
-        files: list[str] = []
-        for one in given:
-            if isinstance(one, str | os.PathLike):
-                files += image_files(os.fspath(one))
-                continue
-            if files:
-                yield files, Pixels(files, self.image_size)
-                files = []
-            many = one if isinstance(one, np.ndarray) and one.ndim == 4 else [one]
-            if not len(many):
-                continue
-            yield [""] * len(many), np.stack([images.from_array(image, self.image_size) for image in many])
-        if files:
-            yield files, Pixels(files, self.image_size)
 
     def _predictions(
         self, sources: Sequence[str], raw: npt.NDArray[np.float64], views: int, calibrated: bool
@@ -315,33 +259,3 @@ def load(folder: str | os.PathLike[str]) -> Bundle:
         raise BundleError(f"{as_text(path)}: {len(names)} class names for a model of {model.output.shape[-1]} classes.")
     remember(model, Origin(names, Recipe.from_dict(card["recipe"]) if card.get("recipe") else None))
     return Bundle(model, names, card, path)
-
-
-def _each(inputs: Any) -> Iterator[Any]:
-    """Yields each image of what :meth:`Bundle.predict` takes: a file's name, an array or a Pillow image."""
-    for one in inputs if isinstance(inputs, list | tuple) else [inputs]:
-        if isinstance(one, str | os.PathLike):
-            yield from image_files(os.fspath(one))
-        elif isinstance(one, np.ndarray) and one.ndim == 4:
-            yield from one
-        else:
-            yield one
-
-
-def image_files(path: str) -> list[str]:
-    """Returns the file ``path``, or all but hidden files in the folder ``path`` and below it, sorted by name.
-
-    Raises:
-        DataError: there is no such file or folder, or no file in it.
-    """
-    if not os.path.isdir(path):  # noqa: PTH112  (names that are not UTF-8 stay text)
-        if not os.path.exists(path):  # noqa: PTH110
-            raise DataError(f"{as_text(path)}: there is no such file or folder.")
-        return [path]
-    found: list[str] = []
-    for folder, below, names in os.walk(path):
-        below[:] = [name for name in below if not is_hidden(name)]
-        found += [os.path.join(folder, name) for name in names if not is_hidden(name)]  # noqa: PTH118
-    if not found:
-        raise DataError(f"{as_text(path)} holds no files.")
-    return sorted(found)

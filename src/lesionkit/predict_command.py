@@ -11,7 +11,8 @@ from lesionkit.errors import ImageError, UnreadableImagesError
 from lesionkit.files import as_text, whole_file
 
 if TYPE_CHECKING:
-    from lesionkit.bundle import Bundle, Prediction
+    from lesionkit.answers import Prediction
+    from lesionkit.bundle import Bundle
 
 
 def predict(options: argparse.Namespace) -> str:
@@ -40,7 +41,7 @@ def answered(bundle: "Bundle", options: argparse.Namespace) -> "tuple[list[Predi
     except UnreadableImagesError as error:
         if options.on_unreadable == "error":
             raise
-        from lesionkit.bundle import image_files
+        from lesionkit.answers import image_files
 
         bad = {one.source for one in error.errors}
         files = [file for path in options.images for file in image_files(path) if file not in bad]

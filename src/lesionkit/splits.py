@@ -57,11 +57,7 @@ def split(
             logger.info("split: %d images held out for %s", np.count_nonzero(sides == side), side)
     whole = dataclasses.replace(records, split=sides)
     train = whole.where(split="train")
-    empty = [name for place, name in enumerate(records.class_names) if not np.any(train.label == place)]
-    if empty:
-        raise DataError(
-            f"No training image is left for {', '.join(map(as_text, empty))}. Add images, or leave these classes out."
-        )
+    _refuse_untrained(train)
     return train, whole.where(split="validation"), whole.where(split="test")
 
 
