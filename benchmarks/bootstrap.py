@@ -13,12 +13,10 @@ such numbers with NumPy, block by block as they are drawn.
 
 import argparse
 import itertools
-import resource
 import statistics
-import time
-from collections.abc import Callable
 
 import numpy as np
+from measure import memory, seconds
 from sklearn import metrics as sk
 
 from lesionkit import metrics
@@ -41,7 +39,7 @@ def main() -> None:
     labels = np.where(random.random(options.images) < 0.6, probabilities.argmax(axis=1), guesses)
     groups = np.unique(random.integers(options.groups, size=options.images), return_inverse=True)[1]
     names = [f"class {place}" for place in range(options.classes)]
-    before = memory()
+    before = memory() / 2**30
 
     def ours() -> None:
         metrics.bootstrap(labels, probabilities, groups=groups)
@@ -51,7 +49,7 @@ def main() -> None:
     mine, loops, limits = [], [], []
     for number in range(options.rounds):
         mine.append(seconds(ours))
-        most = memory()
+        most = memory() / 2**30
         part = seconds(lambda: by_scikit_learn(labels, probabilities, groups, options.loop))
         loops.append(part * RESAMPLES / options.loop)
         limits.append(seconds(lambda: lookups(options.images, options.classes)))
@@ -87,18 +85,6 @@ def lookups(images: int, classes: int) -> None:
     for times in metrics.drawn(images, RESAMPLES, 0):
         for _ in range(classes):
             times.sum(axis=1)
-
-
-def memory() -> float:
-    """Returns the most GiB of memory that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Returns how long ``work`` takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

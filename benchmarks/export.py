@@ -18,6 +18,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from measure import seconds
 
 import lesionkit as lk
 from lesionkit import images
@@ -88,13 +89,6 @@ def compare(keras: Callable[[], object], served: Callable[[], object], rounds: i
     """Returns for each round how many times as fast as Keras the export is; the first round warms up."""
     ratios = [seconds(keras) / seconds(served) for _ in range(rounds + 1)]
     return ratios[1:]
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Returns how long ``work`` takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ import concurrent.futures
 import multiprocessing
 import os
 import statistics
-import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -21,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from measure import seconds
 
 import lesionkit as lk
 from lesionkit.features import BATCH_SIZE
@@ -113,13 +112,6 @@ def matrix_product_flops(side: int = 2048) -> float:
     product = tf.function(lambda: tf.linalg.matmul(matrix, matrix))
     product()
     return 5 * 2 * side**3 / seconds(lambda: [product() for _ in range(5)][-1].numpy())
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Returns how long ``work`` takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -11,11 +11,10 @@ images are used.
 
 import argparse
 import io
-import resource
-import time
 from collections.abc import Callable
 
 import numpy as np
+from measure import memory, seconds
 from PIL import Image, ImageEnhance
 
 import lesionkit as lk
@@ -82,11 +81,10 @@ def scale(thumbnails: np.ndarray, count: int) -> None:
         first, second = (moved(one) for one in thumbnails[RNG.choice(len(thumbnails), 2, replace=False)])
         mixed = (first + second) / 2 + RNG.normal(0, 6, first.shape)
         many[row] = np.clip(mixed, 0, 255)
-    started = time.perf_counter()
-    found = pairs(many)
-    seconds = time.perf_counter() - started
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{count} pictures: {seconds:.1f} s (wanted: 60), {memory:.2f} GiB at most (wanted: 2), {len(found)} pairs")
+    found: list[object] = []
+    took = seconds(lambda: found.extend(pairs(many)))
+    most = memory() / 2**30
+    print(f"{count} pictures: {took:.1f} s (wanted: 60), {most:.2f} GiB at most (wanted: 2), {len(found)} pairs")
 
 
 def moved(thumbnail: np.ndarray) -> np.ndarray:

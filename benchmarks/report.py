@@ -8,12 +8,11 @@ its own, with nothing computed.
 """
 
 import argparse
-import resource
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from measure import memory, seconds
 
 from lesionkit import reports
 from lesionkit.evaluation import Evaluation, HeldOut, Picture
@@ -27,16 +26,15 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=24)
     options = parser.parse_args()
     writers = {name: reports.get(name) for name in ("json", "html")}
-    before, seconds = memory(), {}
+    before, took = memory() / 1e9, {}
     with tempfile.TemporaryDirectory() as folder:
         for name, write in writers.items():
             evaluation = answered(options.images, options.classes, options.pictures)
-            started = time.perf_counter()
-            path = write(evaluation, Path(folder) / f"report.{name}")
-            seconds[name] = time.perf_counter() - started
-            print(f"report.{name}: {seconds[name]:.1f} s, {path.stat().st_size / 1e6:.2f} MB")
-    print(f"ratio: {seconds['html'] / seconds['json']:.2f} (wanted: under 60 s and 5 MB)")
-    print(f"memory: {memory():.2f} GB at most, {before:.2f} GB of it before (wanted: 1 GB)")
+            path = Path(folder) / f"report.{name}"
+            took[name] = seconds(lambda write=write, of=evaluation, path=path: write(of, path))
+            print(f"report.{name}: {took[name]:.1f} s, {path.stat().st_size / 1e6:.2f} MB")
+    print(f"ratio: {took['html'] / took['json']:.2f} (wanted: under 60 s and 5 MB)")
+    print(f"memory: {memory() / 1e9:.2f} GB at most, {before:.2f} GB of it before (wanted: 1 GB)")
 
 
 def answered(images: int, classes: int, pictures: int) -> Evaluation:
@@ -64,11 +62,6 @@ def answered(images: int, classes: int, pictures: int) -> Evaluation:
             for number in range(pictures)
         ),
     )
-
-
-def memory() -> float:
-    """Returns the most GB of memory that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ The limit: what is extracted once is in both, so no search can be below what one
 import argparse
 import dataclasses
 import os
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+from measure import memory
 
 import lesionkit as lk
 
@@ -74,10 +74,10 @@ def a_search(recipe: lk.Recipe, records: lk.Records, trials: int) -> tuple[float
     """Returns the seconds of a search with an empty store, bytes on disk, and the most GB of memory early and late."""
     train, validation, _ = lk.split(records, validation=recipe.validation, seed=recipe.seed)
     space = lk.SearchSpace(base=recipe)
-    memory: list[float] = []
+    had: list[float] = []
 
     def watched(hp: object) -> lk.Recipe:
-        memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+        had.append(memory() / 1e9)
         return space(hp)
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -93,7 +93,7 @@ def a_search(recipe: lk.Recipe, records: lk.Records, trials: int) -> tuple[float
         )
         seconds = time.perf_counter() - started
         written = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return seconds, written, memory[len(memory) - trials + 2], memory[-1]
+    return seconds, written, had[len(had) - trials + 2], had[-1]
 
 
 def plain(recipe: lk.Recipe, records: lk.Records, epochs: int) -> float:

@@ -10,14 +10,12 @@ are random, which does not change the work.
 
 import argparse
 import os
-import resource
 import statistics
-import time
-from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from measure import memory, seconds
 
 import lesionkit as lk
 from lesionkit import images
@@ -39,7 +37,7 @@ def main() -> None:
     model = lk.build_classifier(records.class_names, backbone=lk.Part(options.backbone, weights=None))
     seen = len(test) * (1 + len(ARTEFACTS) * len(STRENGTHS))
     lk.evaluate(model, test)  # the first call builds the function
-    before = memory()
+    before = memory() / 2**30
     ratios = []
     for number in range(options.rounds):
         first = seconds(lambda: lk.evaluate(model, test))
@@ -52,7 +50,7 @@ def main() -> None:
             flush=True,
         )
     print(f"ratio: median {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-    print(f"most memory: {before:.2f} GiB after evaluate, {memory():.2f} GiB after the panel")
+    print(f"most memory: {before:.2f} GiB after evaluate, {memory() / 2**30:.2f} GiB after the panel")
     if options.alone:
         drawing(test)
 
@@ -64,18 +62,6 @@ def drawing(test: lk.Records) -> None:
         each = seconds(lambda name=name: [add(one, name, s) for one in pictures for s in STRENGTHS])
         print(f"{name:>12}: {1000 * each / len(pictures) / len(STRENGTHS):.1f} ms a picture")
     print(f"of {np.mean([one.shape[0] for one in pictures]):.0f} x {np.mean([one.shape[1] for one in pictures]):.0f}")
-
-
-def memory() -> float:
-    """Returns the most memory that this process has had, in GiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Returns how long ``work`` takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

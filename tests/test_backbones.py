@@ -24,10 +24,7 @@ SMALL = [
     "xception",
     "inception_v3",
 ]
-FAMILIES = [
-    *SMALL,
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("efficientnet_v2_s", "inception_resnet_v2")),
-]
+FAMILIES = [*SMALL, pytest.param("efficientnet_v2_s", marks=pytest.mark.slow)]
 LARGE = [name for name, member in applications.MEMBERS.items() if name not in SMALL and member.parameters < 100e6]
 MEMBERS = [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)]
 SHAPE = (96, 96, 3)
@@ -92,7 +89,6 @@ def test_weights_from_a_file_and_imagenet_mean_the_same_computation(name, publis
         ("efficientnet_b0", ".weights.h5"),
         ("convnext_tiny", ".keras"),
         ("inception_v3", ".keras"),
-        pytest.param("inception_resnet_v2", ".keras", marks=pytest.mark.slow),
     ],
 )
 def test_reads_what_was_saved_of_it(name, kind, tmp_path):

@@ -113,7 +113,7 @@ def test_the_seed_repeats_the_split(records, validation, test, seed):
 @given(seeds, seeds)
 def test_another_seed_makes_another_split(one, two):
     assume(one != two)
-    records = singletons(200, 200)
+    records = singletons(40, 40)
     sides = [set(split(records, seed=seed)[0].source) for seed in (one, two)]
     assert sides[0] != sides[1]
 
