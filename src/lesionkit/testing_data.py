@@ -205,7 +205,7 @@ def _first_path(value: Any) -> Any:
 @contextlib.contextmanager
 def _listed(*, reverse: bool) -> Iterator[None]:
     """Has Python list folders in the order of the names, or the other way round."""
-    scan, names = os.scandir, os.listdir
+    scan, names, glob, rglob = os.scandir, os.listdir, Path.glob, Path.rglob
 
     def scandir(path: Any = ".") -> "_Entries":
         with scan(path) as entries:
@@ -214,7 +214,15 @@ def _listed(*, reverse: bool) -> Iterator[None]:
     def listdir(path: Any = ".") -> list[Any]:
         return sorted(names(path), reverse=reverse)
 
-    with mock.patch("os.scandir", scandir), mock.patch("os.listdir", listdir):
+    def globbed(method: Any) -> Any:  # Python 3.13 took hold of os.scandir for it when it began
+        return lambda *given, **more: iter(sorted(method(*given, **more), reverse=reverse))
+
+    with (
+        mock.patch("os.scandir", scandir),
+        mock.patch("os.listdir", listdir),
+        mock.patch.object(Path, "glob", globbed(glob)),
+        mock.patch.object(Path, "rglob", globbed(rglob)),
+    ):
         yield
 
 
