@@ -6,7 +6,7 @@ import pytest
 from lesionkit import metrics
 from lesionkit.errors import DataError
 from lesionkit.records import Records, Skipped
-from lesionkit.splits import folds
+from lesionkit.splits import folds, split
 
 TWO = np.array([[0.7, 0.3], [0.2, 0.8]])
 
@@ -21,6 +21,15 @@ def test_an_interval_leaves_out_as_much_at_either_end():
     values = np.arange(1001.0)
     assert metrics.interval(values) == pytest.approx((25, 975))
     assert metrics.interval(values, 0.5) == pytest.approx((250, 750))
+
+
+def test_2000_resamples_of_seed_0_are_the_default():
+    labels, groups = np.array([0, 1, 0, 1]), np.arange(4)
+    found = metrics.bootstrap(labels, np.tile(TWO, (2, 1)), groups=groups)
+    asked = metrics.bootstrap(labels, np.tile(TWO, (2, 1)), groups=groups, resamples=2000, seed=0)
+    other = metrics.bootstrap(labels, np.tile(TWO, (2, 1)), groups=groups, seed=1)
+    np.testing.assert_array_equal(found, asked)
+    assert not np.array_equal(found, other, equal_nan=True)
 
 
 def test_answers_are_counted_in_64_bits():
@@ -42,6 +51,36 @@ def test_what_is_wrong_with_answers_is_told():
         metrics.checked([0, 2], TWO)
     with pytest.raises(DataError, match=r"^probabilities are finite, .* lower learning rate\.$"):
         metrics.checked([0, 1], -TWO)
+
+
+def grouped(*sizes):
+    """One class for each list of sizes, in lesions of so many images."""
+    lesions = [(label, f"{label}-{n}", size) for label, many in enumerate(sizes) for n, size in enumerate(many)]
+    label, lesion = zip(*((label, lesion) for label, lesion, size in lesions for _ in range(size)), strict=True)
+    names = [str(number) for number in range(len(label))]
+    return Records(
+        ("nevus", "melanoma", "keratosis")[: len(sizes)], names, label, names, ["train"] * len(names), lesion_id=lesion
+    )
+
+
+def test_seed_0_makes_the_same_split_in_every_version():
+    _, validation, test = split(grouped([1, 2, 3] * 4, [1] * 20))
+    assert validation.source.tolist() == ["3", "4", "5", "18", "25", "28", "31"]
+    assert test.source.tolist() == ["15", "16", "17", "21", "22", "23", "24", "26", "37", "43"]
+
+
+def test_a_class_of_two_lesions_is_never_held_out_whole():
+    train, _, test = split(grouped([3, 3], [1] * 10), test=0.9, validation=0)
+    assert np.count_nonzero(train.label == 0) == np.count_nonzero(test.label == 0) == 3
+
+
+def test_a_class_that_its_lesions_keep_off_the_share_is_named(caplog):
+    """Of four and of eight images a quarter is wanted, one and two; a lesion has two and four."""
+    _, _, test = split(grouped([2, 2], [4, 4], [1] * 8), test=0.25, validation=0)
+    assert np.bincount(test.label, minlength=3).tolist() == [0, 0, 2]
+    assert [record.getMessage() for record in caplog.records] == [
+        "split: groups of images that belong together leave these classes off the share: ['melanoma']"
+    ]
 
 
 def test_five_folds_of_seed_0_are_the_default():
