@@ -37,6 +37,13 @@ def test_answers_are_counted_in_64_bits():
     assert (labels.dtype, probabilities.dtype) == (np.int64, np.float64)
 
 
+def test_a_sure_answer_costs_as_much_as_keras_says():
+    """Keras keeps probabilities 1e-7 off 0 and 1."""
+    sure = np.array([[1.0, 0.0]])
+    assert metrics.loss([0], sure) == pytest.approx(1e-7, rel=1e-3)
+    assert metrics.loss([1], sure) == pytest.approx(-np.log(1e-7))
+
+
 @pytest.mark.parametrize("off", [-0.0009, 0.0009])
 def test_rows_sum_to_1_as_far_as_16_bits_can_tell(off):
     metrics.checked([0, 1], TWO + np.array([[0, off], [0, 0]]))
@@ -125,6 +132,16 @@ def test_classes_with_few_groups_are_named(caplog):
     assert record.getMessage() == (
         "folds: classes with fewer groups than the 4 folds lack images in some: melanoma (3), keratosis (2)"
     )
+
+
+def test_class_names_are_kept_as_a_tuple():
+    assert Records(["nevus", "melanoma"], ["a"], [0], ["a"]).class_names == ("nevus", "melanoma")
+
+
+def test_what_is_asked_of_rows_holds_all_at_once():
+    records = singletons(3, 3)
+    assert records.where(label="melanoma", image_id=["0.jpg", "4.jpg"]).source.tolist() == ["4.jpg"]
+    assert len(records.where(split="test", label="melanoma", image_id="4.jpg")) == 0
 
 
 def test_a_table_of_images_is_told_whole():
