@@ -3,10 +3,13 @@
     python tests/public_api.py
 
 writes public_api.txt anew, after a change that is meant. A line reads ``0.1.0 split(records, *, validation=0.2, ...)``;
-a member of a family ``0.1.0 heads/pooled(feature_shape, ...)``; what a version took away ``0.2.0 removed split``.
+a member of a family ``0.1.0 heads/pooled(feature_shape, ...)``, what plugins import from a module
+``0.1.0 files.whole_file(path)``; what a version took away ``0.2.0 removed split``.
 tests/test_public_api.py wants each of them told in CHANGELOG.md under its version.
 """
 
+import ast
+import importlib
 import inspect
 import re
 import tomllib
@@ -17,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 import lesionkit
+from lesionkit import errors
 
 LISTED = Path(__file__).with_name("public_api.txt")
 ROOT = Path(__file__).parents[1]
@@ -65,6 +69,24 @@ def _found() -> Iterator[tuple[str, str]]:
             yield from _in_module(name, thing)
         elif inspect.isclass(thing):
             yield from _of_class(name, thing)
+    for module, name in sorted(FOR_PLUGINS):
+        if not (module == "lesionkit" and name in lesionkit.__all__):
+            path = f"{module}.{name}".removeprefix("lesionkit.")
+            yield path, path + _called(getattr(importlib.import_module(module), name))
+
+
+def _imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "lesionkit":
+            yield from ((node.module, one.name) for one in node.names)
+
+
+#: What authors of plugins are shown to import, (module, name), and all errors.
+FOR_PLUGINS = {
+    found
+    for path in ROOT.glob("examples/lesionkit-tiny/src/*/*.py")
+    for found in _imported(ast.parse(path.read_text(encoding="utf-8")))
+} | {("lesionkit.errors", name) for name, one in vars(errors).items() if isinstance(one, type)}
 
 
 def _in_module(name: str, module: ModuleType) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from lesionkit.audit_files import FILES, write_audit
 from lesionkit.audits import identified
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.datasets.synthetic_lesions import generate
+from lesionkit.errors import UnknownNameError
 from lesionkit.survey import survey
 
 CLASSES = ("melanoma", "nevus", "seborrheic keratosis")
@@ -54,6 +55,21 @@ def kinds(findings):
 
 def named(findings, kind):
     return [{Path(source).name for source in item.sources} for item in findings.found if item.kind == kind]
+
+
+def test_a_check_that_cannot_be_imported_stops_no_audit(planted, monkeypatch, caplog):
+    registry = lk.checks._registry
+    monkeypatch.setitem(registry._builtins, "broken", "a_module_that_is_not_there:broken")
+    monkeypatch.setattr(lk.checks, "get", lambda name: registry.get(name) if name != "broken" else refused(name))
+    found = lk.audit(isic_folder(planted)[:4])
+    assert set(found.findings) == set(lk.checks.names()) - {"broken"}
+    assert "left out: 'broken' fails to import" in caplog.text
+    with pytest.raises(UnknownNameError, match="fails to import"):
+        lk.audit(isic_folder(planted)[:4], only=["broken"])
+
+
+def refused(name):
+    raise UnknownNameError(f"{name!r} fails to import")
 
 
 def test_every_check_is_run_and_told(found):

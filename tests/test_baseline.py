@@ -321,6 +321,13 @@ def test_an_impossible_output_ends_in_one_line(command, untrained):
     told(command("--output", "."), "folder")
 
 
+def test_what_an_option_names_is_looked_at_before_the_work(command, untrained):
+    Path("logs").mkdir()
+    Path("mine.json").write_text('{"schema_version": 1, "colour": "blue"}')
+    told(command("--csv-log", "logs"), "Cannot write logs")
+    told(command("--recipe", "mine.json"), "mine.json cannot be read as a recipe", "colour")
+
+
 def test_the_improvements_are_switches(command):
     switches = ["--fine-tune", "all", "--augmenter", "flip_rotate_shift", "--symmetries", "--dropout", "0.2"]
     status, _, err = command(*switches, "--csv-log", "logs/epochs.csv")

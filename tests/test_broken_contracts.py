@@ -429,6 +429,30 @@ def test_heads(fault, promise):
     breaks(promise, check_head, functools.partial(linear, fault=fault))
 
 
+@keras.saving.register_keras_serializable(package="somebody")
+def swish_like(values):
+    return values * ops.sigmoid(values)
+
+
+def test_a_head_with_a_function_of_its_own_does_not_load_alone():
+    def registered(feature_shape, num_classes, **options):
+        model = linear(feature_shape, num_classes, **options)
+        hidden = keras.layers.Dense(num_classes, activation=swish_like)(model.output)
+        return keras.Model(model.input, keras.layers.Softmax(dtype="float32")(hidden))
+
+    breaks(r"loads with Keras alone.*objects of somebody", check_head, registered)
+
+
+def test_a_word_in_an_option_of_a_dataset_is_no_path(folder, tmp_path, monkeypatch):
+    def chosen(root, *, split):
+        assert split == "train"
+        return plain(root)
+
+    (tmp_path / "train").mkdir()
+    monkeypatch.chdir(tmp_path)
+    check_dataset(chosen, folder / "Train", split="train")
+
+
 def test_a_head_without_a_fault_passes():
     check_head(linear)
     breaks("it is called with feature_shape and num_classes", check_head, linear, temperature=2.0)

@@ -133,6 +133,13 @@ class TestMain:
         os.close(writer)
         assert (done.returncode, done.stderr) == (0, b"")
 
+    def test_what_cannot_be_imported_is_told_in_words(self, command, monkeypatch):
+        def broken(_):
+            raise ImportError("libsomething.so.1: cannot open shared object file")
+
+        monkeypatch.setattr("lesionkit.inspection_commands.members.listed", broken)
+        told(command("list"), "libsomething.so.1", "lesionkit doctor")
+
 
 class TestListAndInfo:
     def test_all_families_and_members_are_listed(self, command):
@@ -358,7 +365,7 @@ class TestReport:
         return tmp_path / "run"
 
     def test_reports_of_a_run_are_written_into_it(self, command, run):
-        status, out, err = command("report", run, "--format", "markdown", "json")
+        status, out, err = command("report", "--format", "markdown", "--format", "json", run)
         assert (status, err) == (0, "")
         assert out.splitlines() == [f"markdown: {run}/report.md", f"json: {run}/report.json"]
         read = lk.read_evaluation(run)
@@ -381,8 +388,20 @@ class TestReport:
         assert os.listdir(run) == ["evaluation.npz"]
 
     def test_they_go_where_they_are_wanted(self, command, run):
-        assert command("report", run, "--format", "json", "submission", "--output", "out")[0] == 0
+        assert command("report", run, "--format", "json", "--format", "submission", "--output", "out")[0] == 0
         assert sorted(os.listdir("out")) == ["report.json", "submission.csv"]
+        assert command("report", run, "--format", "plots", "--output", "out/scores.pdf")[1] == "plots: out/scores.pdf\n"
+        assert Path("out/scores.pdf").read_bytes().startswith(b"%PDF")
+
+    def test_somebodys_report_is_written_to_the_file_that_is_named(self, command, run, monkeypatch):
+        def count(evaluation, path):
+            return Path(path).write_text(str(len(evaluation))) and Path(path)
+
+        monkeypatch.setitem(lk.reports._registry._registered, "count", count)
+        told(command("report", run, "--format", "count"), "file of count", "--output FILE")
+        assert command("report", run, "--format", "count", "--output", "n.txt")[1] == "count: n.txt\n"
+        assert Path("n.txt").read_text() == "120"
+        told(command("report", run, "--format", "count", "--format", "json", "--output", "n.txt"), "a folder", "n.txt")
 
     def test_a_users_mistake_is_told(self, command, run):
         told(command("report", "nowhere"), "nowhere", "folder of a run")
@@ -440,7 +459,8 @@ class TestFromImagesToAnswers:
         assert lk.read_evaluation(runs[0]).command.startswith("lesionkit train --data ")
 
     def test_its_page_is_written_again_as_it_was(self, command, runs, tmp_path):
-        status, _, err = command("report", runs[0], "--format", "html", "markdown", "model_card", "--output", "again")
+        formats = [word for name in ("html", "markdown", "model_card") for word in ("--format", name)]
+        status, _, err = command("report", runs[0], *formats, "--output", "again")
         assert (status, err) == (0, "")
         for name in ("report.html", "report.md", "card.md"):
             assert Path("again", name).read_bytes() == (runs[0] / name).read_bytes(), name

@@ -103,7 +103,15 @@ def smallest():
     return sorted({one.source: one.name for one in members if one.parameters < 10_000_000}.values())
 
 
-@pytest.mark.parametrize("name", marked(smallest(), {*smallest()} - {"mobilenet_v3_small"}))
+def by_size():
+    """Every backbone; all but the smallest of each paper are for ``tox -e large``."""
+    small = smallest()
+    for name in backbones.names():
+        marks = () if name == "mobilenet_v3_small" else (slow,) if name in small else (slow, pytest.mark.large)
+        yield pytest.param(name, marks=marks)
+
+
+@pytest.mark.parametrize("name", list(by_size()))
 def test_backbones(name):
     check_backbone(backbones.get(name))
 

@@ -310,11 +310,32 @@ def test_other_files_are_left_alone(bundle, tmp_path):
     assert lk.load(bundle.folder).class_names == NAMES
 
 
-def test_elsewhere_the_card_tells_the_folders_name_alone(bundle, tmp_path):
-    made = bundle.export("savedmodel", tmp_path / "models" / "lesions" / "1")
-    assert (tmp_path / "models" / "lesions" / "1" / "saved_model.pb").is_file()
-    assert made.path == tmp_path / "models" / "lesions" / "1"
-    assert card(bundle)["exports"][0]["path"] == "1"
+def test_what_came_into_an_export_since_is_left_alone(bundle, tmp_path):
+    made = bundle.export("savedmodel", tmp_path / "served")
+    bundle.export("savedmodel", tmp_path / "served")
+    (made.path / "variables" / "server.py").write_text("mine")
+    before = {path: path.stat().st_mtime_ns for path in made.path.rglob("*")}
+    with pytest.raises(StorageError, match=r"did not write \(variables/server\.py\)"):
+        bundle.export("keras", tmp_path / "served")
+    assert {path: path.stat().st_mtime_ns for path in made.path.rglob("*")} == before
+
+
+def test_through_a_link_an_export_is_made_and_made_again(bundle, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "current").symlink_to(tmp_path / "real")
+    for _ in range(2):
+        made = bundle.export("keras", tmp_path / "current")
+    assert made.path == tmp_path / "real"
+    assert (tmp_path / "current").is_symlink()
+    assert (tmp_path / "current" / "model.keras").is_file()
+
+
+def test_elsewhere_the_card_tells_the_way_from_the_bundle(bundle, tmp_path):
+    for version in ("1", "2"):
+        made = bundle.export("savedmodel", tmp_path / "models" / version)
+        assert made.path == tmp_path / "models" / version
+        assert (made.path / "saved_model.pb").is_file()
+    assert [one["path"] for one in card(bundle)["exports"]] == ["../models/1", "../models/2"]
 
 
 def test_a_new_model_in_the_same_folder_has_no_exports_yet(bundle, model):

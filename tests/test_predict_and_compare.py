@@ -85,6 +85,17 @@ def test_a_picture_for_each_answer_shows_the_image_and_the_map(command, runs, fo
         assert np.array_equal(pixels[:, :16], image)
 
 
+def test_pictures_take_the_place_of_earlier_ones_and_of_nothing_else(command, runs, folder):
+    files = sorted((folder / "Test" / "red").iterdir())
+    for given in (files, files[1:2]):
+        assert command("predict", "--model", runs[0], *given, "--explain")[0] == 0
+    assert [path.name for path in Path("predictions_explained").iterdir()] == [f"1_{files[1].stem}.png"]
+    Path("predictions_explained", "notes.txt").write_text("mine")
+    status, _, err = command("predict", "--model", runs[0], *files, "--explain")
+    assert status == 2
+    assert "notes.txt" in err
+
+
 def test_calibrated_answers_keep_the_class(command, runs, folder):
     for name, options in (("raw", ()), ("calibrated", ("--calibrated",))):
         assert command("predict", "--model", runs[0], folder / "Test", "--output", f"{name}.csv", *options)[0] == 0

@@ -267,6 +267,12 @@ def test_validation_or_folds(space, train, held_out):
             lk.search(space, train, *sides, folds=folds)
 
 
+def test_folds_are_two_or_more(space, train, tmp_path):
+    with pytest.raises(OptionError, match="folds is a whole number of at least 2"):
+        lk.search(space, train, folds=1, directory=tmp_path / "search")
+    assert not (tmp_path / "search").exists()
+
+
 def test_a_folder_belongs_to_one_set_of_images(search, space, held_out, train, tmp_path, store):
     search(space, max_trials=1)
     with pytest.raises(OptionError, match="holds a search of other images"):

@@ -320,8 +320,9 @@ def test_without_validation_images_nothing_is_fitted(recipe, records, store, tmp
 
 
 def test_aims_and_a_panel_that_cannot_be_are_refused_before_work(recipe, records, tmp_path, nothing_runs):
-    with pytest.raises(OptionError, match="each of the 3 classes"):
-        lk.run_recipe(recipe, records, tmp_path / "run", stress=2)
+    for few in (2, -3):
+        with pytest.raises(OptionError, match="each of the 3 classes"):
+            lk.run_recipe(recipe, records, tmp_path / "run", stress=few)
     for name in ("sensitivity", "prevalence", "coverage"):
         for wrong in (0, 1, -0.1, 89):
             with pytest.raises(OptionError, match=name):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from lesionkit import checks
 from lesionkit.checks import Findings
+from lesionkit.errors import UnknownNameError
 from lesionkit.files import as_text
 from lesionkit.near_copies import copy_ids
 from lesionkit.options import called
@@ -102,8 +103,7 @@ def audit(records: Records, *, only: Sequence[str] | None = None) -> Audit:
         >>> found.findings["leakage"].figures["pairs"][0]["any"]  # test images that training gives away
         0
     """
-    chosen = only if only is not None else in_order(checks.names())
-    members = {name: checks.get(name) for name in chosen}
+    members = {name: checks.get(name) for name in only} if only is not None else working_checks()
     surveyed = survey(records)
     known = identified(records, surveyed)
     found = {}
@@ -113,9 +113,15 @@ def audit(records: Records, *, only: Sequence[str] | None = None) -> Audit:
     return Audit(known, surveyed, found)
 
 
-def in_order(names: Sequence[str]) -> list[str]:
-    """Returns names of checks in the order in which they are told."""
-    return [*(name for name in ORDER if name in names), *(name for name in names if name not in ORDER)]
+def working_checks() -> dict[str, Callable[..., Findings]]:
+    """Returns all checks in the order in which they are told, but, with a warning, those that cannot be imported."""
+    names, found = checks.names(), {}
+    for name in [*(name for name in ORDER if name in names), *(name for name in names if name not in ORDER)]:
+        try:
+            found[name] = checks.get(name)
+        except UnknownNameError as error:
+            logger.warning("left out: %s", error)
+    return found
 
 
 def identified(records: Records, surveyed: Survey) -> Records:

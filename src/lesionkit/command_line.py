@@ -48,8 +48,9 @@ def run(job: Callable[[argparse.Namespace], str | int], options: argparse.Namesp
 
             deterministic()
         told = job(options)
-    except LesionkitError as error:
-        sys.stderr.write(f"error: {error}\n")
+    except (LesionkitError, ImportError) as error:  # ImportError: what is installed is not enough, or is broken
+        hint = "" if isinstance(error, LesionkitError) else " (lesionkit doctor says what is broken)"
+        sys.stderr.write(f"error: {error}{hint}\n")
         return 2
     except KeyboardInterrupt as stopped:
         rest = ": the same command goes on from here" if goes_on else ""

@@ -2,9 +2,10 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import logging
-import shutil
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +20,15 @@ from lesionkit.environment import environment
 from lesionkit.errors import ExportError, LesionkitError, StorageError
 from lesionkit.export_comparison import compared, generated
 from lesionkit.export_formats import SERVING, checked_format, in_float32
-from lesionkit.files import as_text, storing, whole_file, whole_folder
+from lesionkit.files import as_text, foreign_files, storing, whole_file, whole_folder
 
 logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 KIND = "lesionkit export"
+
+#: A folder that Keras leaves in a SavedModel, empty.
+EMPTY = "assets/"
 
 #: The greatest difference of a probability from Keras that is let pass: what rounding makes; what pixels make that are
 #: a level off; what weights of 8 bits make; what a model trained in 16 bits makes of being served in 32.
@@ -97,6 +101,7 @@ def export_classifier(
         OptionError: there is no such format, or the format has no such option, or ``check`` is empty.
         StorageError: ``path`` holds other files, or cannot be written.
     """
+    path = Path(os.path.realpath(path))
     form = checked_format(format, encoded=encoded, int8=int8)
     options = {name: True for name, asked in (("encoded", encoded), ("int8", int8)) if asked}
     _refuse_foreign(path)
@@ -135,8 +140,7 @@ def enter(made: Export, folder: Path) -> dict[str, Any]:
         BundleError: there is no card.
         StorageError: the card cannot be written.
     """
-    inside = made.path.resolve().is_relative_to(folder.resolve())
-    place = made.path.resolve().relative_to(folder.resolve()).as_posix() if inside else made.path.name
+    place = os.path.relpath(made.path.resolve(), folder.resolve())
     card = read_card(folder)
     others = [one for one in card.get("exports", []) if one["path"] != as_text(place)]
     card["exports"] = [*others, {"path": as_text(place), **made.to_dict()}]
@@ -190,24 +194,32 @@ def _beside(path: Path) -> Iterator[Path]:
     there = next(folder for folder in path.absolute().parents if folder.is_dir())
     with storing(path), tempfile.TemporaryDirectory(dir=there, prefix=f".{path.name}-") as made:
         yield Path(made)
-        if _is_export(path):
-            shutil.rmtree(path)
-        with whole_folder(path) as folder:
+        with whole_folder(path, _files_of(path)) as folder:
             for entry in Path(made).iterdir():
                 entry.replace(folder / entry.name)
 
 
 def _refuse_foreign(path: Path) -> None:
-    if path.exists() and not _is_export(path) and (not path.is_dir() or any(path.iterdir())):
+    """Refuses what is no folder, and a folder with files that are of no earlier export."""
+    own = _files_of(path)
+    foreign = path.exists() and (not path.is_dir() or any(foreign_files(path, own)))
+    if foreign and not own:
         raise StorageError(f"{as_text(path)} is not an earlier export, which alone is replaced. Choose another folder.")
+    if foreign:
+        shown = ", ".join(as_text(name) for name in itertools.islice(foreign_files(path, own), 3))
+        raise StorageError(
+            f"{as_text(path)} holds files that the earlier export in it did not write ({shown}), and an export "
+            "replaces the whole folder. Move them away, or choose another folder."
+        )
 
 
-def _is_export(path: Path) -> bool:
+def _files_of(path: Path) -> tuple[str, ...]:
+    """Returns the files and folders of the export in a folder; none where there is no export."""
     try:
         told = json.loads((path / SERVING).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(told, dict) and told.get("kind") == KIND
+        return (SERVING, *told["export"]["sha256"], EMPTY) if told["kind"] == KIND else ()
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def _sha256(file: Path) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import shutil
 import stat
@@ -64,8 +65,9 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 def whole_folder(path: str | os.PathLike[str], replaceable: Collection[str] = ()) -> Iterator[Path]:
     """Yields a new folder beside ``path`` to fill; it takes the place of ``path`` once the block is left.
 
-    An existing ``path`` may be empty, or hold nothing but files named in ``replaceable``; it stays untouched
-    until the new folder is complete. When the block raises, ``path`` is as it was. A link is followed.
+    An existing ``path`` may be empty, or hold nothing but files named in ``replaceable``, such as ``"a.txt"``,
+    ``"b/c.txt"`` or, for an empty folder, ``"d/"``; it stays untouched until the new folder is complete. When the block
+    raises, ``path`` is as it was. A link is followed.
 
     Raises:
         StorageError: ``path`` holds other files or cannot be replaced, or the folder cannot be written.
@@ -83,6 +85,16 @@ def whole_folder(path: str | os.PathLike[str], replaceable: Collection[str] = ()
             _put(beside, target)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def foreign_files(folder: Path, replaceable: Collection[str], within: str = "") -> Iterator[str]:
+    """Yields what is in a folder and not named in ``replaceable``; of other folders no more than their names."""
+    for entry in sorted(folder.iterdir()):
+        name = within + entry.name
+        if entry.is_dir() and not entry.is_symlink() and any(one.startswith(f"{name}/") for one in replaceable):
+            yield from foreign_files(entry, replaceable, f"{name}/")
+        elif entry.is_dir() or name not in replaceable:
+            yield name
 
 
 @contextlib.contextmanager
@@ -143,7 +155,7 @@ def _refuse_foreign(target: Path, replaceable: Collection[str]) -> None:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # another process may be replacing it
         if not stat.S_ISDIR(target.stat().st_mode):
             raise StorageError(f"{as_text(target)} is a file where a folder is to be written. Choose another place.")
-        foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in replaceable or entry.is_dir())
+        foreign = list(itertools.islice(foreign_files(target, replaceable), 4))
     if foreign:
         shown = ", ".join(as_text(name) for name in foreign[:3]) + (", ..." if len(foreign) > 3 else "")
         raise StorageError(

@@ -1,4 +1,4 @@
-"""The commands ``list``, ``info``, ``doctor`` and ``cache``: what there is. They need no TensorFlow, but ``doctor``."""
+"""The commands ``list``, ``info``, ``doctor`` and ``cache``: what there is."""
 
 import argparse
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionkit.command_options import add_unreadable_option
 from lesionkit.errors import ImageError, UnreadableImagesError
-from lesionkit.files import as_text, whole_file
+from lesionkit.files import as_text, whole_folder
 
 if TYPE_CHECKING:
     from lesionkit.answers import Prediction
@@ -83,7 +83,11 @@ def beside(table: str) -> Path:
 
 
 def write_pictures(bundle: "Bundle", answers: "Sequence[Prediction]", folder: Path) -> Path:
-    """Writes each image with where the classifier looked into ``folder`` and returns it."""
+    """Writes each image with where the classifier looked into ``folder``, in place of earlier ones, and returns it.
+
+    Raises:
+        StorageError: ``folder`` holds other files, or cannot be written.
+    """
     import numpy as np
     from PIL import Image
 
@@ -93,15 +97,16 @@ def write_pictures(bundle: "Bundle", answers: "Sequence[Prediction]", folder: Pa
 
     pixels = Pixels([one.source for one in answers], bundle.image_size)
     digits = len(str(len(answers)))
-    for start in range(0, len(answers), 32):
-        several = answers[start : start + 32]
-        batch = pixels[np.arange(start, start + len(several))]
-        places = [bundle.class_names.index(one.label) for one in several]
-        maps = heat_maps(bundle.model, batch, np.array(places))
-        for number, (one, image, heat) in enumerate(zip(several, batch, maps, strict=True), start + 1):
-            stem = as_text(Path(one.source).stem).replace("\\", "_")[:100]
-            with whole_file(folder / f"{number:0{digits}}_{stem}.png") as path:
-                Image.fromarray(np.concatenate([image, overlay(image, heat)], axis=1)).save(path)
+    with whole_folder(folder, {path.name for path in folder.glob("[0-9]*_*.png")}) as whole:
+        for start in range(0, len(answers), 32):
+            several = answers[start : start + 32]
+            batch = pixels[np.arange(start, start + len(several))]
+            places = [bundle.class_names.index(one.label) for one in several]
+            maps = heat_maps(bundle.model, batch, np.array(places))
+            for number, (one, image, heat) in enumerate(zip(several, batch, maps, strict=True), start + 1):
+                stem = as_text(Path(one.source).stem).replace("\\", "_")[:100]
+                both = Image.fromarray(np.concatenate([image, overlay(image, heat)], axis=1))
+                both.save(whole / f"{number:0{digits}}_{stem}.png")
     return folder
 
 

@@ -41,6 +41,7 @@ class Registry:
         self.family = family
         self._builtins = dict(builtins)
         self._registered: dict[str, Any] = {}
+        self._warned: set[str] = set()
 
     def register(self, name: str, factory: Any = None) -> Any:
         """Adds ``factory`` under ``name`` for this process; without a factory, a decorator that does.
@@ -110,7 +111,10 @@ class Registry:
         claims = claims_on(self.family)
         for name in self._builtins.keys() & claims.keys():
             owners = " and ".join(map(package, claims.pop(name)))
-            logger.warning("%s brings %r to the %s, which is built in: the built-in stays.", owners, name, self.family)
+            if name not in self._warned:
+                self._warned.add(name)
+                told = "%s brings %r to the %s, which is built in: the built-in stays."
+                logger.warning(told, owners, name, self.family)
         return claims
 
     def _unknown(self, name: str) -> str:

@@ -30,7 +30,7 @@ def check_dataset(dataset: Callable[..., Records], *arguments: Any, **options: A
     Args:
         dataset: as ``datasets.get`` returns it.
         arguments: what it is called with; at least one is the path of the sample's folder or table.
-        options: the same, by name.
+        options: the same, by name; a path that is one word, such as ``Path("train")``, as a :class:`pathlib.Path`.
 
     Raises:
         AssertionError: a promise is broken: Records of files that are there; the same rows at every call and in any
@@ -181,13 +181,14 @@ def _is_path(value: Any) -> bool:
     return isinstance(value, str | os.PathLike) and bool(os.fspath(value)) and Path(value).exists()
 
 
-def _replaced(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Returns ``value`` with each path of something that exists in it changed."""
+def _replaced(value: Any, change: Callable[[Any], Any], *, words: bool = True) -> Any:
+    """Returns ``value`` with each path of something that exists in it changed; a word by name is no path: "train"."""
     if isinstance(value, list | tuple):
-        return type(value)([_replaced(item, change) for item in value])
+        return type(value)([_replaced(item, change, words=words) for item in value])
     if isinstance(value, dict):
-        return {key: _replaced(item, change) for key, item in value.items()}
-    return change(value) if _is_path(value) else value
+        return {key: _replaced(item, change, words=False) for key, item in value.items()}
+    word = isinstance(value, str) and value.isidentifier()
+    return change(value) if _is_path(value) and (words or not word) else value
 
 
 def _first_path(value: Any) -> Any:

@@ -130,7 +130,9 @@ def _check_loads_alone(contract: Contract, model: keras.Model, values: npt.NDArr
 def _modules(config: Any) -> Iterator[str]:
     """Yields the modules of all objects that a saved configuration names."""
     if isinstance(config, dict):
-        if isinstance(config.get("module"), str):
+        if config.get("class_name") == "function" and config.get("module") == "builtins":
+            yield str(config["config"]).partition(">")[0]  # a registered function of somebody's: "package>name"
+        elif isinstance(config.get("module"), str):
             yield config["module"]
         elif config.get("registered_name"):
             yield str(config["registered_name"])

@@ -15,7 +15,7 @@ from lesionkit.command_options import (
     records_from,
     with_backbone,
 )
-from lesionkit.errors import LesionkitError, OptionError
+from lesionkit.errors import BundleError, LesionkitError, OptionError
 from lesionkit.files import as_text, storing
 from lesionkit.recipe import Part, Recipe, documented_baseline
 
@@ -84,7 +84,7 @@ def recipe_in(path: str) -> Recipe:
     """
     try:
         return Recipe.from_json(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, BundleError) as error:
         raise OptionError(f"{as_text(path)} cannot be read as a recipe: {error}") from error
 
 
@@ -127,6 +127,7 @@ def callbacks_from(options: argparse.Namespace) -> list[Any]:
     if options.csv_log is not None:
         with storing(Path(options.csv_log)):
             Path(options.csv_log).parent.mkdir(parents=True, exist_ok=True)
+            Path(options.csv_log).open("a").close()  # before the work begins
         found.append(keras.callbacks.CSVLogger(options.csv_log, append=True))
     if options.tensorboard is not None and find_spec("tensorboard") is None:
         raise LesionkitError("--tensorboard needs the package tensorboard: pip install tensorboard")

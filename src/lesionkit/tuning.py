@@ -92,6 +92,8 @@ def search(
     checked_count(max_trials, "max_trials")
     if (validation is None) == (folds is None):
         raise OptionError("Give validation images or a number of folds, one of the two.")
+    if folds is not None:
+        checked_count(folds, "folds", least=2)
     wanted = objective if isinstance(objective, keras_tuner.Objective) else _objective(objective)
     directory = Path(directory)
     judge = Judge(inspect(train), None if validation is None else inspect(validation), folds, seed, store)

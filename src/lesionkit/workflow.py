@@ -14,10 +14,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lesionkit import checks, reports, trainers
+from lesionkit import reports, trainers
 from lesionkit.aims import AIMS, Aims
 from lesionkit.assembly import build_classifier, parts
-from lesionkit.audits import identified, in_order
+from lesionkit.audits import identified, working_checks
 from lesionkit.augmentation import View, augmenter
 from lesionkit.bundle import write_model
 from lesionkit.card import write_card
@@ -39,7 +39,7 @@ from lesionkit.records import Records
 from lesionkit.run import TrainingRun
 from lesionkit.splits import split
 from lesionkit.stress import stress_panel
-from lesionkit.survey import Survey, readable, survey
+from lesionkit.survey import readable, survey
 
 logger = logging.getLogger(__name__)
 
@@ -108,10 +108,12 @@ def run_recipe(
         (48, 48)
     """
     started = time.perf_counter()
-    if 0 < stress < len(records.class_names):
+    if stress and stress < len(records.class_names):
         raise OptionError(
             f"stress is 0, or at least an image for each of the {len(records.class_names)} classes. Received: {stress}"
         )
+    named = working_checks()
+    named.pop("shortcuts", None)  # Evaluation.gain tells better than a check what shortcuts are worth
     unfinished = _unfinished(output)
     writes = is_chief(strategy)
     with whole_folder(output, FILES) if writes else contextlib.nullcontext() as folder:
@@ -134,7 +136,7 @@ def run_recipe(
             substitutions=tuple(substitutions),
             shortcut=shortcut_probabilities(seen, looks[0], test, looks[1], seed=recipe.seed),
             patch=None if patch is None else described(patch),
-            findings=_findings(known, surveyed),
+            findings={name: called(check, name, known, surveyed).summary for name, check in named.items()},
             aims=aims,
             command=command,
         )
@@ -204,12 +206,6 @@ def fit(
 def shared(model: keras.Model, store: FeatureStore | bool) -> FeatureStore | bool:
     """Returns where the features of a fitted model belong: nowhere when its backbone has learned, like no other has."""
     return False if parts(model).backbone.trainable_weights else store
-
-
-def _findings(known: Records, surveyed: Survey) -> dict[str, str]:
-    """Returns what the checks found; ``Evaluation.gain`` tells better than a check what shortcuts are worth."""
-    names = [name for name in in_order(checks.names()) if name != "shortcuts"]
-    return {name: called(checks.get(name), name, known, surveyed).summary for name in names}
 
 
 def _trainer(recipe: Recipe) -> Any:
