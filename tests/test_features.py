@@ -73,10 +73,14 @@ def size(store):
 
 
 def test_what_was_stored_is_found_again(store, frozen, records):
+    began = time.perf_counter()
     first = store.features(frozen, records.source)
+    took = time.perf_counter() - began
     again = store.features(frozen, records.source)
     assert counts(first) == (len(records), 0)
     assert counts(again) == (0, len(records))
+    assert 0 < first.seconds < took
+    assert again.seconds == 0
     everything = slice(None)
     np.testing.assert_array_equal(first[everything], again[everything])
 
@@ -222,6 +226,14 @@ def test_more_than_the_limit_is_refused_with_sizes_and_remedies(tmp_path, frozen
     assert shards(store) == []
 
 
+def test_sizes_are_told_in_megabytes_and_gigabytes(tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="lesionkit"), pytest.raises(StorageError) as raised:
+        FeatureStore(tmp_path, limit=3 * 10**9)._make_room(100_000, 2, 50_000, 40_000)
+    assert "50000 of 200000 views (2 of 100000 pictures) to extract, 2000 MB" in caplog.text
+    assert "take 8.00 GB" in str(raised.value)
+    assert "may hold 3.00 GB" in str(raised.value)
+
+
 def test_exactly_the_limit_is_taken(tmp_path, frozen, records):
     store = FeatureStore(tmp_path / "store", limit=len(records) * ROW)
     assert counts(store.features(frozen, records.source)) == (len(records), 0)
@@ -280,6 +292,16 @@ def test_all_that_cannot_be_read_is_named_and_what_was_computed_is_kept(store, f
         store.features(frozen, sources)
     assert [error.source for error in raised.value.errors] == [sources[BATCH_SIZE + place] for place in (1, 2, 5)]
     assert counts(store.features(frozen, sources[:BATCH_SIZE])) == (0, BATCH_SIZE)
+
+
+def test_faults_are_looked_for_to_the_end(store, frozen, tmp_path):
+    sources = written(tmp_path / "images", 2 * BATCH_SIZE + 5)
+    wrong = [sources[3], sources[BATCH_SIZE + 3], sources[-1]]
+    for source in wrong:
+        Path(source).write_bytes(source.encode())
+    with pytest.raises(UnreadableImagesError) as raised:
+        store.features(frozen, sources)
+    assert [error.source for error in raised.value.errors] == wrong
 
 
 def test_missing_files_are_named_with_those_that_cannot_be_decoded(store, frozen, tmp_path):
@@ -351,6 +373,13 @@ def test_any_number_of_images_is_taken(store, frozen, tmp_path, count, monkeypat
     assert counts(found) == (count, 0)
     assert_near(found[np.arange(count)], expected(frozen, sources))
     assert sum(len(np.load(path)) for path in shards(store)) == count
+
+
+def test_entries_add_up_all_files_of_a_part(store, frozen, records):
+    for some in (records.source[::2], records.source):
+        store.features(frozen, some)
+    assert len(shards(store)) == 2
+    assert store.entries() == [(fingerprint(frozen), size(store))]
 
 
 def test_entries_tell_the_bytes_and_clear_frees_them(store, frozen, records):
