@@ -19,7 +19,7 @@ from PIL import Image, ImageEnhance
 
 import lesionkit as lk
 from lesionkit import images
-from lesionkit.near_copies import pairs
+from lesionkit.near_copies import Pairs, pairs
 from lesionkit.survey import THUMBNAIL, readable, survey
 
 Turn = Image.Transpose
@@ -81,10 +81,10 @@ def scale(thumbnails: np.ndarray, count: int) -> None:
         first, second = (moved(one) for one in thumbnails[RNG.choice(len(thumbnails), 2, replace=False)])
         mixed = (first + second) / 2 + RNG.normal(0, 6, first.shape)
         many[row] = np.clip(mixed, 0, 255)
-    found: list[object] = []
-    took = seconds(lambda: found.extend(pairs(many)))
+    found: list[Pairs] = []
+    took = seconds(lambda: found.append(pairs(many)))
     most = memory() / 2**30
-    print(f"{count} pictures: {took:.1f} s (wanted: 60), {most:.2f} GiB at most (wanted: 2), {len(found)} pairs")
+    print(f"{count} pictures: {took:.1f} s (wanted: 60), {most:.2f} GiB at most (wanted: 2), {len(found[0])} pairs")
 
 
 def moved(thumbnail: np.ndarray) -> np.ndarray:
