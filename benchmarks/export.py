@@ -23,8 +23,9 @@ from measure import seconds
 import lesionkit as lk
 from lesionkit import images
 from lesionkit.answers import image_files
+from lesionkit.errors import ExportError
 from lesionkit.export import export_classifier
-from lesionkit.export_formats import FORMATS, ExportError
+from lesionkit.export_formats import FORMATS
 
 ASKED = [
     ("keras", {}),

@@ -26,6 +26,20 @@ LISTED = Path(__file__).with_name("public_api.txt")
 ROOT = Path(__file__).parents[1]
 
 
+def _imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "lesionkit":
+            yield from ((node.module, one.name) for one in node.names)
+
+
+#: What lesionkit-tiny shows authors of plugins to import, and all errors: (module, name).
+FOR_PLUGINS = {
+    found
+    for path in ROOT.glob("examples/lesionkit-tiny/src/*/*.py")
+    for found in _imported(ast.parse(path.read_text(encoding="utf-8")))
+} | {("lesionkit.errors", name) for name, one in vars(errors).items() if isinstance(one, type)}
+
+
 def interface() -> dict[str, str]:
     """Returns name -> line without the version, of all that there is."""
     return dict(sorted(_found()))
@@ -73,20 +87,6 @@ def _found() -> Iterator[tuple[str, str]]:
         if not (module == "lesionkit" and name in lesionkit.__all__):
             path = f"{module}.{name}".removeprefix("lesionkit.")
             yield path, path + _called(getattr(importlib.import_module(module), name))
-
-
-def _imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "lesionkit":
-            yield from ((node.module, one.name) for one in node.names)
-
-
-#: What authors of plugins are shown to import, (module, name), and all errors.
-FOR_PLUGINS = {
-    found
-    for path in ROOT.glob("examples/lesionkit-tiny/src/*/*.py")
-    for found in _imported(ast.parse(path.read_text(encoding="utf-8")))
-} | {("lesionkit.errors", name) for name, one in vars(errors).items() if isinstance(one, type)}
 
 
 def _in_module(name: str, module: ModuleType) -> Iterator[tuple[str, str]]:

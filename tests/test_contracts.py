@@ -103,7 +103,7 @@ def smallest():
     return sorted({one.source: one.name for one in members if one.parameters < 10_000_000}.values())
 
 
-def by_size():
+def every_backbone():
     """Every backbone; all but the smallest of each paper are for ``tox -e large``."""
     small = smallest()
     for name in backbones.names():
@@ -111,7 +111,7 @@ def by_size():
         yield pytest.param(name, marks=marks)
 
 
-@pytest.mark.parametrize("name", list(by_size()))
+@pytest.mark.parametrize("name", list(every_backbone()))
 def test_backbones(name):
     check_backbone(backbones.get(name))
 

@@ -112,8 +112,8 @@ def run_recipe(
         raise OptionError(
             f"stress is 0, or at least an image for each of the {len(records.class_names)} classes. Received: {stress}"
         )
-    named = working_checks()
-    named.pop("shortcuts", None)  # Evaluation.gain tells better than a check what shortcuts are worth
+    every_check = working_checks()
+    every_check.pop("shortcuts", None)  # Evaluation.gain tells better than a check what shortcuts are worth
     unfinished = _unfinished(output)
     writes = is_chief(strategy)
     with whole_folder(output, FILES) if writes else contextlib.nullcontext() as folder:
@@ -136,7 +136,7 @@ def run_recipe(
             substitutions=tuple(substitutions),
             shortcut=shortcut_probabilities(seen, looks[0], test, looks[1], seed=recipe.seed),
             patch=None if patch is None else described(patch),
-            findings={name: called(check, name, known, surveyed).summary for name, check in named.items()},
+            findings={name: called(check, name, known, surveyed).summary for name, check in every_check.items()},
             aims=aims,
             command=command,
         )
