@@ -19,6 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from packaging.version import Version
+
 import lesionkit
 from lesionkit import errors
 
@@ -57,8 +59,9 @@ def name_in(line: str) -> str:
 
 
 def version() -> str:
-    """Returns the version in pyproject.toml."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    """Returns the version that the one in pyproject.toml becomes when it is released (``0.2.0`` for ``0.2.0.dev0``)."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return Version(project["version"]).base_version
 
 
 def updated(before: dict[str, tuple[str, str]], now: dict[str, str], version: str) -> list[str]:

@@ -110,10 +110,12 @@ def test_every_program_is_run_by_its_environment(folder, environment):
     assert programs == set(re.findall(rf"{folder}/(\w+\.py)", commands))
 
 
-def test_the_licence_is_told_alike_everywhere():
+def test_licence_and_version_are_told_alike_everywhere():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert PROJECT["license"] == "Apache-2.0"
     assert re.search(r"^license: (.*)$", citation, re.MULTILINE)[1] == PROJECT["license"]
     assert re.search(r"^version: (.*)$", citation, re.MULTILINE)[1] == PROJECT["version"]
+    entry = (ROOT / "docs" / "citing.md").read_text(encoding="utf-8")
+    assert re.search(r"version = \{(.*)\}", entry)[1] == PROJECT["version"]
     assert all((ROOT / name).is_file() for name in PROJECT["license-files"])
     assert (SOURCE / "py.typed").is_file()
