@@ -19,9 +19,9 @@ import numpy as np
 from measure import memory, seconds
 from sklearn import metrics as sk
 
-from lesionkit import metrics
-from lesionkit.class_scores import class_scores
-from lesionkit.metrics import RESAMPLES
+from lesionkit.metrics.class_scores import class_scores
+from lesionkit.metrics.intervals import resampling
+from lesionkit.metrics.intervals.resampling import RESAMPLES
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
     before = memory() / 2**30
 
     def ours() -> None:
-        metrics.bootstrap(labels, probabilities, groups=groups)
+        resampling.bootstrap(labels, probabilities, groups=groups)
         class_scores(labels, probabilities, names, groups)
 
     looked_up = options.images * options.classes * RESAMPLES * 8
@@ -67,7 +67,7 @@ def main() -> None:
 def by_scikit_learn(labels: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, resamples: int) -> None:
     """Scores ``resamples`` resamples one after another."""
     said = probabilities.argmax(axis=1)
-    for times in itertools.chain.from_iterable(metrics.drawn(int(groups.max()) + 1, resamples, 0)):
+    for times in itertools.chain.from_iterable(resampling.drawn(int(groups.max()) + 1, resamples, 0)):
         weights = times[groups]
         sk.accuracy_score(labels, said, sample_weight=weights)
         sk.balanced_accuracy_score(labels, said, sample_weight=weights)
@@ -82,7 +82,7 @@ def by_scikit_learn(labels: np.ndarray, probabilities: np.ndarray, groups: np.nd
 
 def lookups(images: int, classes: int) -> None:
     """Adds up a number for each image, class and resample, as many at once as are drawn at once."""
-    for times in metrics.drawn(images, RESAMPLES, 0):
+    for times in resampling.drawn(images, RESAMPLES, 0):
         for _ in range(classes):
             times.sum(axis=1)
 

@@ -21,11 +21,11 @@ import numpy as np
 from measure import seconds
 
 import lesionkit as lk
-from lesionkit import images
-from lesionkit.answers import image_files
+from lesionkit.data import images
 from lesionkit.errors import ExportError
-from lesionkit.export import export_classifier
-from lesionkit.export_formats import FORMATS
+from lesionkit.serving.export import export_classifier
+from lesionkit.serving.formats import FORMATS
+from lesionkit.serving.inputs import image_files
 
 ASKED = [
     ("keras", {}),

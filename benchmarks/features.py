@@ -22,8 +22,8 @@ import tensorflow as tf
 from measure import seconds
 
 import lesionkit as lk
-from lesionkit.features import BATCH_SIZE
-from lesionkit.folding import frozen_function
+from lesionkit.features.folding import frozen_function
+from lesionkit.features.store import BATCH_SIZE
 
 
 class Measured(NamedTuple):

@@ -27,8 +27,8 @@ import keras
 import numpy as np
 
 import lesionkit as lk
-from lesionkit.assembly import cut, parts
-from lesionkit.pipeline import Pixels, batches, one_hot, order
+from lesionkit.data.pipeline import Pixels, batches, one_hot, order
+from lesionkit.model.parts import cut, parts
 
 SIZE = (128, 128)
 

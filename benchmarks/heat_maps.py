@@ -1,4 +1,4 @@
-"""Which heat maps to believe: each method of ``lesionkit.explain`` on generated lesions, whose place is known.
+"""Which heat maps to believe: each method of ``lesionkit.model.heat_maps`` on generated lesions, whose place is known.
 
     python benchmarks/heat_maps.py                                   the table, for four heads
     python benchmarks/heat_maps.py --sheet sheet.png --data FOLDER   a picture of four backbones instead
@@ -29,11 +29,11 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 import lesionkit as lk
+from lesionkit.data.pipeline import Pixels
 from lesionkit.datasets.lesion_drawing import _lesion, _skin
 from lesionkit.datasets.synthetic_lesions import CLASS_NAMES, VERSION, generate
-from lesionkit.explain import METHODS, border_share, heat_maps
-from lesionkit.heat_map_plot import sheet
-from lesionkit.pipeline import Pixels
+from lesionkit.model.heat_maps import METHODS, heat_maps
+from lesionkit.model.overlays import border_share, sheet
 
 SIZE = (128, 128)
 STEPS = 10

@@ -18,9 +18,9 @@ from measure import memory, seconds
 from PIL import Image, ImageEnhance
 
 import lesionkit as lk
-from lesionkit import images
-from lesionkit.near_copies import Pairs, pairs
-from lesionkit.survey import THUMBNAIL, readable, survey
+from lesionkit.data import images
+from lesionkit.data.near_copies import Pairs, pairs
+from lesionkit.data.survey import THUMBNAIL, readable, survey
 
 Turn = Image.Transpose
 RNG = np.random.default_rng(0)

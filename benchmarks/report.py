@@ -15,7 +15,7 @@ import numpy as np
 from measure import memory, seconds
 
 from lesionkit import reports
-from lesionkit.evaluation import Evaluation, HeldOut, Picture
+from lesionkit.evaluation.evaluation import Evaluation, HeldOut, Picture
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ import numpy as np
 from measure import memory, seconds
 
 import lesionkit as lk
-from lesionkit import images
-from lesionkit.artefacts import ARTEFACTS, STRENGTHS, add
-from lesionkit.stress import stress_panel
+from lesionkit.data import images
+from lesionkit.evaluation.artefacts import ARTEFACTS, STRENGTHS, add
+from lesionkit.evaluation.stress import stress_panel
 
 
 def main() -> None:

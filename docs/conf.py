@@ -129,7 +129,7 @@ def _shown(app: Sphinx, env: Any, node: Any, content: Any) -> Any:
 
     target = node.get("reftarget", "")
     for name, home in _HOMES.items():
-        public = re.sub(rf"^(?:lesionkit\.{home}\.)?{name}(?=$|\.)", f"lesionkit.{name}", target)
+        public = re.sub(rf"^(?:lesionkit\.{re.escape(home)}\.)?{name}(?=$|\.)", f"lesionkit.{name}", target)
         if node.get("refdomain") == "py" and public != target:
             kind, domain = node["reftype"], env.get_domain("py")
             return domain.resolve_xref(env, node["refdoc"], app.builder, kind, public, node, content)

@@ -14,11 +14,12 @@ import sys
 from pathlib import Path
 
 import lesionkit as lk
-from lesionkit.audit_command import add_options
-from lesionkit.audit_files import FILES, write_audit
-from lesionkit.command_line import described, run
-from lesionkit.command_options import records_from
-from lesionkit.files import as_text, whole_folder
+from lesionkit.auditing.files import FILES, write_audit
+from lesionkit.commands.audit import add_options
+from lesionkit.commands.options import records_from
+from lesionkit.commands.running import described, run
+from lesionkit.files import whole_folder
+from lesionkit.text import as_text
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 
 import lesionkit as lk
-from lesionkit.command_line import described, run, typed
-from lesionkit.command_options import records_from, with_backbone
-from lesionkit.files import as_text
-from lesionkit.train_command import add_options, recipe_from, run_options_from, strategy_from
+from lesionkit.commands.options import records_from, with_backbone
+from lesionkit.commands.running import described, run, typed
+from lesionkit.commands.train import add_options, recipe_from, run_options_from, strategy_from
+from lesionkit.text import as_text
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 
 import lesionkit as lk
-from lesionkit.command_line import described, run, typed
-from lesionkit.compare_command import add_options
-from lesionkit.comparison_files import write_comparison
-from lesionkit.files import as_text
+from lesionkit.commands.compare import add_options
+from lesionkit.commands.running import described, run, typed
+from lesionkit.experiments.run_comparison_files import write_comparison
+from lesionkit.text import as_text
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 
 import lesionkit as lk
-from lesionkit.command_line import described, run
-from lesionkit.explain import METHODS, heat_maps
-from lesionkit.files import as_text
-from lesionkit.heat_map_plot import sheet
+from lesionkit.commands.running import described, run
+from lesionkit.model.heat_maps import METHODS, heat_maps
+from lesionkit.model.overlays import sheet
+from lesionkit.text import as_text
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,12 +19,12 @@ import sys
 from pathlib import Path
 
 import lesionkit as lk
-from lesionkit.command_line import described, run
-from lesionkit.command_options import add_backbone_options, add_image_options, backbone_at_hand, images_from
-from lesionkit.files import as_text
-from lesionkit.improvement_files import write_improvements
-from lesionkit.improvements import Variant, averaged, cross_validate, rows_of
-from lesionkit.train_command import recipe_in
+from lesionkit.commands.options import add_backbone_options, add_image_options, backbone_at_hand, images_from
+from lesionkit.commands.running import described, run
+from lesionkit.commands.train import recipe_in
+from lesionkit.experiments.variant_files import write_improvements
+from lesionkit.experiments.variants import Variant, averaged, cross_validate, rows_of
+from lesionkit.text import as_text
 
 #: The backbones whose top is cut where a quarter or so of the work is left, and where.
 UNFREEZE = {"resnet50": "conv5", "efficientnet_lite0": "block6"}

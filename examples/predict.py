@@ -13,9 +13,9 @@ import argparse
 import sys
 
 import lesionkit as lk
-from lesionkit.command_line import described, run
-from lesionkit.files import as_text
-from lesionkit.predict_command import add_options, answered, beside, told, write_pictures, write_table
+from lesionkit.commands.predict import add_options, answered, beside, told, write_pictures, write_table
+from lesionkit.commands.running import described, run
+from lesionkit.text import as_text
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,9 +15,9 @@ import argparse
 import sys
 
 import lesionkit as lk
-from lesionkit import launching
-from lesionkit.command_line import described, run, typed
-from lesionkit.search_command import (
+from lesionkit.commands import launching
+from lesionkit.commands.running import described, run, typed
+from lesionkit.commands.search import (
     add_options,
     is_chief,
     judging_images,

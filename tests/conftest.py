@@ -15,9 +15,9 @@ from hypothesis import settings
 from PIL import Image
 
 from lesionkit.backbones import Backbone, Stage
+from lesionkit.data.records import Records
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.recipe import Part
-from lesionkit.records import Records
 
 settings.register_profile("lesionkit", deadline=None)  # a busy machine is no failure
 settings.load_profile("lesionkit")
@@ -135,7 +135,7 @@ def held_out(records):
 @pytest.fixture
 def store(tmp_path):
     """An empty feature store."""
-    from lesionkit.features import FeatureStore
+    from lesionkit.features.store import FeatureStore
 
     return FeatureStore(tmp_path / "store")
 
@@ -143,7 +143,7 @@ def store(tmp_path):
 @pytest.fixture
 def build(tiny, records):
     """A function that builds a classifier for ``records`` on the tiny backbone."""
-    from lesionkit.assembly import build_classifier
+    from lesionkit.model.assembly import build_classifier
 
     def built(**options):
         return build_classifier(records.class_names, **{"image_size": SIZE, "backbone": tiny, **options})

@@ -20,9 +20,9 @@ import tensorflow as tf
 from conftest import COLOURS, DEEP, SIZE
 
 import lesionkit as lk
-from lesionkit import watching
-from lesionkit.distribution import is_chief
 from lesionkit.trainers import FineTune, Frozen
+from lesionkit.training import watch
+from lesionkit.training.distribution import is_chief
 
 FIRST = Frozen(epochs=2, batch_size=8, learning_rate=0.02, class_weight="balanced")
 TRAINER = FineTune(
@@ -84,8 +84,8 @@ class Stopped(keras.callbacks.Callback):
 
 def train(strategy, folder, output, stop, by):
     name = "chief" if is_chief(strategy) else "other"
-    write_state = watching.write_state
-    watching.write_state = lambda path, state: ((output / f"wrote-{name}").touch(), write_state(path, state))
+    write_state = watch.write_state
+    watch.write_state = lambda path, state: ((output / f"wrote-{name}").touch(), write_state(path, state))
     fitted, held_out = images(folder)
     found = model()
     run = TRAINER.fit(

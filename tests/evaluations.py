@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from lesionkit.evaluation import Evaluation, HeldOut, Picture
+from lesionkit.data.records import Skipped
+from lesionkit.data.relation import Relation
+from lesionkit.data.summary import DataSummary
+from lesionkit.evaluation.evaluation import Evaluation, HeldOut, Picture
+from lesionkit.metrics.robustness import stress_of
 from lesionkit.recipe import documented_baseline
-from lesionkit.records import Skipped
-from lesionkit.robustness import stress_of
-from lesionkit.run import DataSummary, Relation, TrainingRun
+from lesionkit.training.run import TrainingRun
 
 NAMES = ("melanoma", "nevus", "vascular lesion")
 HISTORY = {

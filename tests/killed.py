@@ -13,10 +13,10 @@ import numpy as np
 from conftest import DEEP, SIZE
 
 import lesionkit as lk
-from lesionkit import training
-from lesionkit.features import FeatureStore
-from lesionkit.improvements import Variant, cross_validate
+from lesionkit.experiments.variants import Variant, cross_validate
+from lesionkit.features.store import FeatureStore
 from lesionkit.trainers import FineTune, Frozen
+from lesionkit.training import loop
 
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 logging.getLogger("lesionkit").addFilter(lambda record: sys.stdout.flush() or True)
@@ -30,7 +30,7 @@ class Slow(keras.callbacks.Callback):
 def main(images, output):
     lk.deterministic()
     lk.backbones.register("deep", DEEP)
-    fit_task = training.fit_task
+    fit_task = loop.fit_task
     for module in ("frozen", "fine_tune"):
         home = sys.modules[f"lesionkit.trainers.{module}"]
         home.fit_task = lambda *given, callbacks=(), **more: fit_task(*given, callbacks=[*callbacks, Slow()], **more)

@@ -12,9 +12,9 @@ from pathlib import Path
 from conftest import SIZE, build_tiny
 
 import lesionkit as lk
-from lesionkit import judging
 from lesionkit.backbones import Backbone, Stage
-from lesionkit.features import FeatureStore
+from lesionkit.features.store import FeatureStore
+from lesionkit.searching import judge
 
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 logging.getLogger("lesionkit").addFilter(lambda record: sys.stdout.flush() or True)
@@ -27,7 +27,7 @@ def main(images, output, strategy, trials):
     lk.backbones.register(
         "tiny", Backbone("tiny", build_tiny, lk.Part("symmetric_range"), (Stage("all"),), 8, 248, "made for the tests")
     )
-    fit = judging.fit
+    fit = judge.fit
 
     def slow(*given, **more):
         time.sleep(0.5)
@@ -35,7 +35,7 @@ def main(images, output, strategy, trials):
         time.sleep(0.5)
         return run
 
-    judging.fit = slow
+    judge.fit = slow
     base = lk.Recipe(
         backbone=lk.Part("tiny"),
         image_size=SIZE,

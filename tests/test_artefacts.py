@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionkit.artefacts import ARTEFACTS, STRENGTHS, add
 from lesionkit.datasets.synthetic_lesions import generate
 from lesionkit.errors import OptionError
+from lesionkit.evaluation.artefacts import ARTEFACTS, STRENGTHS, add
 
 NAMES = tuple(ARTEFACTS)
 names, strengths, seeds = st.sampled_from(NAMES), st.sampled_from(STRENGTHS), st.integers(0, 2**32 - 1)

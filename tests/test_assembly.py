@@ -11,8 +11,9 @@ import pytest
 from keras import layers
 
 from lesionkit import heads, preprocessors
-from lesionkit.assembly import build_classifier, frozen_part, learning_part, origin, parts, with_head
 from lesionkit.errors import DataError, OptionError, UnknownNameError
+from lesionkit.model.assembly import build_classifier, with_head
+from lesionkit.model.parts import frozen_part, learning_part, origin, parts
 from lesionkit.recipe import Part, Recipe
 
 CLASSES = ("brown", "red", "violet")

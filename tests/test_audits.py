@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 import lesionkit as lk
-from lesionkit.audit_files import FILES, write_audit
-from lesionkit.audits import identified
+from lesionkit.auditing.files import FILES, write_audit
+from lesionkit.data.copies import identified
+from lesionkit.data.survey import survey
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.datasets.synthetic_lesions import generate
 from lesionkit.errors import UnknownNameError
-from lesionkit.survey import survey
 
 CLASSES = ("melanoma", "nevus", "seborrheic keratosis")
 EXAMPLE = Path(__file__).parents[1] / "examples" / "audit.py"

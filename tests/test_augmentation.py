@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesionkit import augmenters
-from lesionkit.augmentation import Augmentation, Symmetry, Viewed, augmenter, mixes, reseed, symmetries, views_of
 from lesionkit.errors import OptionError, UnknownNameError
+from lesionkit.model.views import Augmentation, Symmetry, Viewed, augmenter, mixes, reseed, symmetries, views_of
 from lesionkit.recipe import Part
 
 SIZE, COUNT = (12, 10), 6

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import lesionkit as lk
-from lesionkit.assembly import origin
-from lesionkit.averaging import average
+from lesionkit.data.summary import Seen
 from lesionkit.errors import DataError, OptionError
-from lesionkit.run import Seen, TrainingRun
+from lesionkit.model.averaging import average
+from lesionkit.model.parts import origin
+from lesionkit.training.run import TrainingRun
 
 SIZE = (12, 10)
 IMAGES = arrays.arrays(np.uint8, st.tuples(st.integers(1, 4), *map(st.just, (*SIZE, 3))))

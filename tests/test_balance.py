@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.metrics import balanced_accuracy_score
 
-from lesionkit.balance import BalancedAccuracy, balanced_order, class_weights
+from lesionkit.training.balance import BalancedAccuracy, balanced_order, class_weights
 
 LABELS = arrays.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 4))
 

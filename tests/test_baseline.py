@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 import lesionkit as lk
 from lesionkit import backbones
+from lesionkit.commands.train import recipe_in
 from lesionkit.errors import OptionError
-from lesionkit.train_command import recipe_in
 from lesionkit.trainers import Frozen
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "baseline.py"
@@ -389,7 +389,7 @@ def test_another_backbone_is_never_replaced(command, offline, untrained):
 
 
 def test_without_the_offline_package_nothing_is_put_in(command, offline, untrained, baseline, monkeypatch):
-    monkeypatch.setattr("lesionkit.command_options.find_spec", lambda name: None)
+    monkeypatch.setattr("lesionkit.commands.options.find_spec", lambda name: None)
     told(command("--image-size", "32", backbone=()), "resnet50", "lesionkit[offline]")
 
 

@@ -14,12 +14,12 @@ from keras import ops
 
 from lesionkit.backbones import Backbone, Stage
 from lesionkit.checks import Finding, Findings
+from lesionkit.data.images import load
+from lesionkit.data.records import Records
 from lesionkit.datasets import get as dataset
 from lesionkit.errors import DataError, WeightsError
 from lesionkit.files import whole_file
-from lesionkit.images import load
 from lesionkit.recipe import Part
-from lesionkit.records import Records
 from lesionkit.testing import (
     check_augmenter,
     check_backbone,
@@ -344,7 +344,7 @@ def pair(fault="", **changes):
 @pytest.fixture
 def unheard(monkeypatch):
     """This module imports Keras, which the contract forbids a backbone's: let that pass."""
-    monkeypatch.setattr("lesionkit.testing_backbones._heavy", lambda module: "")
+    monkeypatch.setattr("lesionkit.testing.backbones._heavy", lambda module: "")
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 import lesionkit as lk
-from lesionkit import images
+from lesionkit.data import images
 from lesionkit.errors import BundleError, DataError, ImageError, OptionError, UnreadableImagesError
-from lesionkit.prediction_table import write_predictions
+from lesionkit.serving.prediction import write_predictions
 
 SIZE = (12, 10)
 
@@ -74,7 +74,7 @@ def test_what_is_loaded_answers_bit_for_bit_the_same(model, loaded):
 
 
 def test_what_is_loaded_knows_what_it_is(model, loaded, held_out):
-    from lesionkit.assembly import origin
+    from lesionkit.model.parts import origin
 
     assert loaded.class_names == held_out.class_names
     assert loaded.image_size == SIZE
@@ -99,7 +99,8 @@ def test_the_card_says_what_the_model_is(loaded, evaluation):
 
 
 def test_the_card_holds_the_fingerprint_of_the_training_data(model, evaluation, tmp_path):
-    from lesionkit.run import DataSummary, TrainingRun
+    from lesionkit.data.summary import DataSummary
+    from lesionkit.training.run import TrainingRun
 
     summary = DataSummary("lesions", evaluation.class_names, {}, "f" * 64)
     run = TrainingRun(lk.documented_baseline(), {"loss": (1.0,), "accuracy": (0.5,)}, summary, {})

@@ -9,16 +9,10 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
-from lesionkit import metrics
-from lesionkit.calibration import (
-    brier,
-    calibrate,
-    error_if_calibrated,
-    expected_calibration_error,
-    reliability,
-)
 from lesionkit.errors import DataError, OptionError
-from lesionkit.temperature import at_temperature, fit_temperature
+from lesionkit.metrics import classification
+from lesionkit.metrics.calibration import brier, calibrate, error_if_calibrated, expected_calibration_error, reliability
+from lesionkit.metrics.temperature import at_temperature, fit_temperature
 
 quick = settings(max_examples=40, deadline=None)
 
@@ -137,7 +131,7 @@ def test_a_fitted_temperature_is_never_worse_than_none(given):
     temperature = fit_temperature(labels, probabilities)
     assert 0.0497 < temperature < 20.1
     scaled = at_temperature(probabilities, temperature)
-    assert metrics.loss(labels, scaled) <= metrics.loss(labels, at_temperature(probabilities, 1.0))
+    assert classification.loss(labels, scaled) <= classification.loss(labels, at_temperature(probabilities, 1.0))
 
 
 def test_where_no_temperature_is_better_it_is_one():
@@ -150,7 +144,9 @@ def test_a_fitted_temperature_is_not_worse_where_one_answer_is_hopeless():
     labels = np.array([0, 1, 1, 0, 1])
     probabilities = np.array([[1, 0], [1e-4, 1 - 1e-4], [0.2, 0.8], [0.9, 0.1], [1 - 1e-30, 1e-30]])
     temperature = fit_temperature(labels, probabilities)
-    assert metrics.loss(labels, at_temperature(probabilities, temperature)) <= metrics.loss(labels, probabilities)
+    assert classification.loss(labels, at_temperature(probabilities, temperature)) <= classification.loss(
+        labels, probabilities
+    )
 
 
 @quick
@@ -197,7 +193,7 @@ def test_calibrating_repairs_what_was_too_sure_and_tells_how_sure_that_is():
         assert found.change[name][0] < after - before < found.change[name][1] < 0
         for trust in (found.before, found.after):
             assert 0 <= trust.intervals[name][0] <= getattr(trust, name) <= trust.intervals[name][1]
-    assert found.before.loss == metrics.loss(labels, probabilities)
+    assert found.before.loss == classification.loss(labels, probabilities)
     assert found.before.expected_calibration_error > 3 * found.before.if_calibrated
     assert found.after.expected_calibration_error < 2 * found.after.if_calibrated
     assert sum(one.n for one in found.after.reliability) == 600

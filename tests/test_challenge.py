@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from lesionkit import challenge
-from lesionkit.challenge_files import score_files
+from lesionkit.challenges import scores as challenge
+from lesionkit.challenges.files import score_files
 from lesionkit.errors import DataError, OptionError
 
 CASES = json.loads((Path(__file__).parent / "fixtures/challenge/scores.json").read_text(encoding="ascii"))

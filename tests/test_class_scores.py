@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionkit import metrics
-from lesionkit.class_scores import binary_scores, class_scores
 from lesionkit.errors import DataError
-from lesionkit.ranking import FIGURES, Question, resampled
+from lesionkit.metrics import classification
+from lesionkit.metrics.class_scores import binary_scores, class_scores
+from lesionkit.metrics.intervals.ranking import FIGURES, Question, resampled
 
 NAMES = ("a", "b", "c", "d", "e")
 some = settings(max_examples=15, deadline=None)
@@ -51,7 +51,7 @@ def answered(draw):
 @given(answered())
 def test_they_agree_with_the_scores_without_intervals(given):
     labels, probabilities, groups = given
-    plain = metrics.per_class(labels, probabilities, NAMES[: probabilities.shape[1]])
+    plain = classification.per_class(labels, probabilities, NAMES[: probabilities.shape[1]])
     for name, one in scored(labels, probabilities, groups).items():
         assert (one.n, one.n + one.others) == (plain[name]["n"], len(labels))
         assert one.sensitivity == pytest.approx(plain[name]["recall"])

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lesionkit import preprocessors
-from lesionkit.assembly import build_classifier, frozen_part
 from lesionkit.errors import OptionError, UnknownNameError
-from lesionkit.fingerprints import fingerprint
-from lesionkit.folding import frozen_function
+from lesionkit.features.fingerprint import fingerprint
+from lesionkit.features.folding import frozen_function
+from lesionkit.model.assembly import build_classifier
+from lesionkit.model.parts import frozen_part
 from lesionkit.recipe import Part, Recipe
 from lesionkit.trainers.frozen import Frozen
 

@@ -14,10 +14,10 @@ import pytest
 from evaluations import evaluation
 
 import lesionkit as lk
-from lesionkit import backbones, caches, doctor, members, search_command
-from lesionkit.audit_files import FILES
-from lesionkit.commands import COMMANDS, main
-from lesionkit.evaluation_files import write_evaluation
+from lesionkit import backbones
+from lesionkit.auditing.files import FILES
+from lesionkit.commands import COMMANDS, caches, doctor, main, members, search
+from lesionkit.evaluation.files import write_evaluation
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +137,7 @@ class TestMain:
         def broken(_):
             raise ImportError("libsomething.so.1: cannot open shared object file")
 
-        monkeypatch.setattr("lesionkit.inspection_commands.members.listed", broken)
+        monkeypatch.setattr("lesionkit.commands.inspection.members.listed", broken)
         told(command("list"), "libsomething.so.1", "lesionkit doctor")
 
 
@@ -414,8 +414,8 @@ def test_ctrl_c_is_130_and_says_what_is_left(command, folder, monkeypatch):
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lesionkit.workflow.run_recipe", stopped)
-    monkeypatch.setattr("lesionkit.audit_command.audited", stopped)
+    monkeypatch.setattr("lesionkit.experiments.workflow.run_recipe", stopped)
+    monkeypatch.setattr("lesionkit.commands.audit.audited", stopped)
     line = ("--data", folder)
     assert command("train", *line, "--backbone", "tiny") == (130, "", "stopped: the same command goes on from here\n")
     assert command("audit", *line) == (130, "", "stopped\n")
@@ -424,8 +424,8 @@ def test_ctrl_c_is_130_and_says_what_is_left(command, folder, monkeypatch):
 
 def test_a_search_with_workers_starts_itself_in_them(command, monkeypatch):
     started = {}
-    monkeypatch.setattr(search_command, "run", lambda line, roles: started.update(line=line, roles=roles) or 3)
-    monkeypatch.delenv(search_command.ROLE, raising=False)
+    monkeypatch.setattr(search, "run", lambda line, roles: started.update(line=line, roles=roles) or 3)
+    monkeypatch.delenv(search.ROLE, raising=False)
     assert command("search", "--workers", "2", "--trials", "4") == (3, "", "")
     assert started["line"] == [sys.executable, "-m", "lesionkit", "search", "--workers", "2", "--trials", "4"]
     assert list(started["roles"]) == ["chief", "tuner0", "tuner1"]

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lesionkit.comparison import BETTER, CANNOT_TELL, WORSE, McNemar, compare, images_needed, mcnemar
 from lesionkit.errors import DataError, OptionError
+from lesionkit.metrics.intervals.comparison import BETTER, CANNOT_TELL, WORSE, McNemar, compare, images_needed, mcnemar
 
 CLASSES = 3
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from lesionkit.conformal import ConformalSets, conformal_sets, coverage
 from lesionkit.errors import DataError, OptionError
+from lesionkit.metrics.conformal import ConformalSets, conformal_sets, coverage
 
 quick = settings(max_examples=40, deadline=None)
 NAMES = ("a", "b", "c")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from lesionkit.curves import class_curves, curves, thinned
+from lesionkit.metrics.curves import class_curves, curves, thinned
 
 quick = settings(max_examples=60, deadline=None)
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionkit import datasets, images
+from lesionkit import datasets
+from lesionkit.data import images
 from lesionkit.datasets.ground_truth_csv import ground_truth_csv
 from lesionkit.datasets.ham10000 import ham10000
 from lesionkit.datasets.isic2020 import isic2020

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import lesionkit as lk
-from lesionkit import images
+from lesionkit.data import images
 
 PAGE = Path(__file__).parents[1] / "docs" / "deployment.md"
 EXTRA = ("ai_edge_litert", "onnx", "onnxruntime", "tf2onnx")

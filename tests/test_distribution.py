@@ -19,11 +19,11 @@ import tensorflow as tf
 from distributed import TRAINER, model
 
 import lesionkit as lk
-from lesionkit import distribution, replicas
-from lesionkit.assembly import parts
+from lesionkit.data.pipeline import dataset
 from lesionkit.errors import DivergedError, OptionError
-from lesionkit.pipeline import dataset
+from lesionkit.model.parts import parts
 from lesionkit.trainers import FineTune, Frozen
+from lesionkit.training import distribution, replicas
 
 SCRIPT = Path(distributed.__file__)
 LAUNCHER = SCRIPT.parents[1] / "examples" / "launch_workers.py"
@@ -328,7 +328,8 @@ def test_workers_that_are_not_alike_are_told_why(rows, message):
 
 
 def test_only_the_chief_writes_a_run(records, store, tmp_path, monkeypatch):
-    from lesionkit import backbones, workflow
+    from lesionkit import backbones
+    from lesionkit.experiments import workflow
 
     monkeypatch.setitem(backbones._registry._registered, "deep", distributed.DEEP)
     recipe = lk.Recipe(

@@ -47,7 +47,10 @@ def blocks(page, language):
 
 def public():
     """Where each public name stands, and each built-in member of a family."""
-    found = {f"lesionkit.{lk._HOMES[name]}.{name}" if name in lk._HOMES else f"lesionkit.{name}" for name in lk.__all__}
+    found = {
+        f"lesionkit.{lk._HOMES[name]}.{name}" if name in lk._HOMES else f"lesionkit.{lk._MODULES[name]}"
+        for name in lk.__all__
+    }
     for family in FAMILIES:
         members = getattr(lk, family)._registry._builtins.items()
         found |= {target.replace(":", ".") for name, target in members if family != "backbones"}
@@ -96,7 +99,7 @@ def test_a_public_name_has_an_example(name):
     examples = PARSER.get_examples(EXAMPLES.get(name, ""))
     assert examples, f"the docstring of {name} has no example"
     skipped = [one for one in examples if one.options.get(doctest.SKIP)]
-    assert not skipped or name == "lesionkit.determinism.deterministic"  # it cannot be taken back
+    assert not skipped or name == "lesionkit.reproducibility.deterministic"  # it cannot be taken back
 
 
 def test_every_public_name_is_in_the_reference():

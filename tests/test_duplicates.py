@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionkit.audits import identified
 from lesionkit.checks.duplicates import exact_duplicates, near_duplicates
+from lesionkit.data.copies import identified
+from lesionkit.data.records import Records
+from lesionkit.data.survey import Look, Survey, survey
 from lesionkit.datasets.synthetic_lesions import generate
-from lesionkit.records import Records
-from lesionkit.survey import Look, Survey, survey
 
 CLASSES = ("nevus", "melanoma")
 

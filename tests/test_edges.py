@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from lesionkit import metrics
+from lesionkit.data.records import Records, Skipped
+from lesionkit.data.splits import folds, split
 from lesionkit.errors import DataError
-from lesionkit.records import Records, Skipped
-from lesionkit.splits import folds, split
+from lesionkit.metrics import classification
+from lesionkit.metrics.intervals import resampling
 
 TWO = np.array([[0.7, 0.3], [0.2, 0.8]])
 
@@ -19,45 +20,45 @@ def singletons(*counts):
 
 def test_an_interval_leaves_out_as_much_at_either_end():
     values = np.arange(1001.0)
-    assert metrics.interval(values) == pytest.approx((25, 975))
-    assert metrics.interval(values, 0.5) == pytest.approx((250, 750))
+    assert resampling.interval(values) == pytest.approx((25, 975))
+    assert resampling.interval(values, 0.5) == pytest.approx((250, 750))
 
 
 def test_2000_resamples_of_seed_0_are_the_default():
     labels, groups = np.array([0, 1, 0, 1]), np.arange(4)
-    found = metrics.bootstrap(labels, np.tile(TWO, (2, 1)), groups=groups)
-    asked = metrics.bootstrap(labels, np.tile(TWO, (2, 1)), groups=groups, resamples=2000, seed=0)
-    other = metrics.bootstrap(labels, np.tile(TWO, (2, 1)), groups=groups, seed=1)
+    found = resampling.bootstrap(labels, np.tile(TWO, (2, 1)), groups=groups)
+    asked = resampling.bootstrap(labels, np.tile(TWO, (2, 1)), groups=groups, resamples=2000, seed=0)
+    other = resampling.bootstrap(labels, np.tile(TWO, (2, 1)), groups=groups, seed=1)
     np.testing.assert_array_equal(found, asked)
     assert not np.array_equal(found, other, equal_nan=True)
 
 
 def test_answers_are_counted_in_64_bits():
-    labels, probabilities = metrics.checked(np.array([0, 1], np.int8), TWO.astype(np.float32))
+    labels, probabilities = classification.checked(np.array([0, 1], np.int8), TWO.astype(np.float32))
     assert (labels.dtype, probabilities.dtype) == (np.int64, np.float64)
 
 
 def test_a_sure_answer_costs_as_much_as_keras_says():
     """Keras keeps probabilities 1e-7 off 0 and 1."""
     sure = np.array([[1.0, 0.0]])
-    assert metrics.loss([0], sure) == pytest.approx(1e-7, rel=1e-3)
-    assert metrics.loss([1], sure) == pytest.approx(-np.log(1e-7))
+    assert classification.loss([0], sure) == pytest.approx(1e-7, rel=1e-3)
+    assert classification.loss([1], sure) == pytest.approx(-np.log(1e-7))
 
 
 @pytest.mark.parametrize("off", [-0.0009, 0.0009])
 def test_rows_sum_to_1_as_far_as_16_bits_can_tell(off):
-    metrics.checked([0, 1], TWO + np.array([[0, off], [0, 0]]))
+    classification.checked([0, 1], TWO + np.array([[0, off], [0, 0]]))
     with pytest.raises(DataError, match="each row sums to 1"):
-        metrics.checked([0, 1], TWO + np.array([[0, 2 * off], [0, 0]]))
+        classification.checked([0, 1], TWO + np.array([[0, 2 * off], [0, 0]]))
 
 
 def test_what_is_wrong_with_answers_is_told():
     with pytest.raises(DataError, match=r"^labels are \(n,\).* Received: \(3,\) and \(2, 2\)$"):
-        metrics.checked([0, 1, 1], TWO)
+        classification.checked([0, 1, 1], TWO)
     with pytest.raises(DataError, match=r"^labels are whole numbers from 0 to 1\. Received: \[0 2\]$"):
-        metrics.checked([0, 2], TWO)
+        classification.checked([0, 2], TWO)
     with pytest.raises(DataError, match=r"^probabilities are finite, .* lower learning rate\.$"):
-        metrics.checked([0, 1], -TWO)
+        classification.checked([0, 1], -TWO)
 
 
 def grouped(*sizes):

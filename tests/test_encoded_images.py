@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionkit import images
+from lesionkit.data import images
 
 tf = pytest.importorskip("tensorflow")
 
-from lesionkit.encoded_images import decoded  # noqa: E402
+from lesionkit.serving.encoded_images import decoded  # noqa: E402
 
 SIZE, OBLONG = (32, 32), (40, 24)
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import lesionkit as lk
-from lesionkit import images, pipeline
+from lesionkit.data import images, pipeline
+from lesionkit.data.summary import Seen
+from lesionkit.data.survey import inspect
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.errors import DataError, OptionError, UnreadableImagesError
-from lesionkit.run import Seen, TrainingRun
-from lesionkit.survey import inspect
+from lesionkit.training.run import TrainingRun
 
 SIZE = (12, 10)  # not that of the files
 

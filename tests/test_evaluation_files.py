@@ -7,13 +7,13 @@ import pytest
 from evaluations import answers, evaluation, summary
 
 from lesionkit import reports
-from lesionkit.aims import Aims
+from lesionkit.data.records import Skipped
 from lesionkit.errors import BundleError
-from lesionkit.evaluation import Picture
-from lesionkit.evaluation_files import NAME, read_evaluation, write_evaluation
-from lesionkit.records import Skipped
+from lesionkit.evaluation.evaluation import Picture
+from lesionkit.evaluation.files import NAME, read_evaluation, write_evaluation
+from lesionkit.metrics.aims import Aims
+from lesionkit.metrics.robustness import Stress, Stressed
 from lesionkit.reports.json_report import content
-from lesionkit.robustness import Stress, Stressed
 
 
 def stressed(**options):
@@ -97,7 +97,7 @@ def test_what_is_no_evaluation_is_refused(tmp_path):
 
 
 def test_an_evaluation_of_a_newer_version_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("lesionkit.evaluation_files.SCHEMA_VERSION", 2)
+    monkeypatch.setattr("lesionkit.evaluation.files.SCHEMA_VERSION", 2)
     path = write_evaluation(evaluation(), tmp_path / NAME)
     monkeypatch.undo()
     with pytest.raises(BundleError, match="Upgrade lesionkit"):

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import lesionkit as lk
-from lesionkit import explain
-from lesionkit.assembly import parts
+from lesionkit.data.pipeline import Pixels
 from lesionkit.errors import DataError, OptionError
-from lesionkit.explain import METHODS, border_share, even_share, heat_maps
-from lesionkit.pipeline import Pixels
-from lesionkit.unrolling import members
+from lesionkit.model import heat_maps as explain
+from lesionkit.model.heat_maps import METHODS, heat_maps
+from lesionkit.model.overlays import border_share, even_share
+from lesionkit.model.parts import parts
+from lesionkit.model.unrolling import members
 
 CLASSES = ("a", "b", "c")
 POOLINGS = ("avg", "max", "both", "flatten")

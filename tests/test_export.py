@@ -16,9 +16,10 @@ import pytest
 from PIL import Image
 
 import lesionkit as lk
-from lesionkit import export_formats, images
+from lesionkit.data import images
 from lesionkit.errors import ExportError, ImageError, OptionError, StorageError
-from lesionkit.export_formats import FORMATS
+from lesionkit.serving import formats
+from lesionkit.serving.formats import FORMATS
 
 SIZE = (12, 10)
 NAMES = ("melanoma", "nevus", "seborrheic keratosis")
@@ -84,7 +85,7 @@ def off_by(monkeypatch, name, difference):
         serve = true.open(folder)
         return lambda images: serve(images) + difference
 
-    monkeypatch.setitem(export_formats.FORMATS, name, dataclasses.replace(true, open=wrong))
+    monkeypatch.setitem(formats.FORMATS, name, dataclasses.replace(true, open=wrong))
 
 
 @every_format
@@ -294,7 +295,7 @@ def test_a_runtime_that_fails_is_an_error_that_says_why(bundle, monkeypatch):
     def broken(folder):
         raise RuntimeError("no such operation: Roll")
 
-    monkeypatch.setitem(export_formats.FORMATS, "keras", dataclasses.replace(FORMATS["keras"], open=broken))
+    monkeypatch.setitem(formats.FORMATS, "keras", dataclasses.replace(FORMATS["keras"], open=broken))
     with pytest.raises(ExportError, match=r"cannot answer .*no such operation: Roll.*Nothing was written"):
         bundle.export("keras")
     assert not (bundle.folder / "exports").exists()
@@ -380,7 +381,7 @@ def test_a_bundle_without_a_folder_is_written_where_it_is_told(bundle, tmp_path)
 
 @pytest.mark.parametrize("name", ["litert", "onnx"])
 def test_a_missing_package_is_named_with_its_extra(bundle, monkeypatch, name):
-    monkeypatch.setattr(export_formats, "find_spec", lambda package: None)
+    monkeypatch.setattr(formats, "find_spec", lambda package: None)
     with pytest.raises(ImportError, match=rf'{FORMATS[name].needs[-1]}.*pip install "lesionkit\[export\]"'):
         bundle.export(name)
     assert not (bundle.folder / "exports").exists()

@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionkit import features, images
-from lesionkit.assembly import build_classifier, frozen_part, parts
+from lesionkit.data import images
 from lesionkit.errors import OptionError, StorageError, UnreadableImagesError
-from lesionkit.features import BATCH_SIZE, FeatureStore
+from lesionkit.features import store as features
+from lesionkit.features.fingerprint import fingerprint
+from lesionkit.features.store import BATCH_SIZE, FeatureStore
 from lesionkit.files import storing
-from lesionkit.fingerprints import fingerprint
+from lesionkit.model.assembly import build_classifier
+from lesionkit.model.parts import frozen_part, parts
 
 SIZE = (16, 16)
 ROW = 64 + 4 * 8 * 8 * 8  # bytes of a picture's SHA-256 and its feature map
@@ -339,7 +341,7 @@ def test_a_full_disk_is_said_in_plain_words(store, frozen, records, monkeypatch)
         with storing(path):
             yield Path("/dev/full")
 
-    monkeypatch.setattr("lesionkit.shards.whole_file", full)
+    monkeypatch.setattr("lesionkit.features.shards.whole_file", full)
     with pytest.raises(StorageError, match="disk is full"):
         store.features(frozen, records.source)
 
@@ -432,8 +434,9 @@ def test_a_limit_that_is_no_number_of_bytes_is_refused(monkeypatch, text):
 FILL = """
 import sys
 from conftest import build_tiny
-from lesionkit import features
-from lesionkit.assembly import build_classifier, frozen_part
+from lesionkit.features import store as features
+from lesionkit.model.assembly import build_classifier
+from lesionkit.model.parts import frozen_part
 from lesionkit.backbones import Backbone, Stage
 from lesionkit.recipe import Part
 features.SHARD_BYTES = 1

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesionkit.errors import StorageError
-from lesionkit.files import as_text, cache_folder, whole_file, whole_folder
+from lesionkit.files import cache_folder, whole_file, whole_folder
+from lesionkit.text import as_text
 
 RUN = ("model.keras", "card.json")
 

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from lesionkit.assembly import cut, frozen_part, parts
+from lesionkit.data.pipeline import Pixels, dataset
 from lesionkit.errors import OptionError, StorageError
-from lesionkit.features import FeatureStore
-from lesionkit.pipeline import Pixels, dataset
+from lesionkit.features.store import FeatureStore
+from lesionkit.model.parts import cut, frozen_part, parts
 from lesionkit.recipe import Part, Recipe
 from lesionkit.trainers import FineTune, Frozen
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lesionkit as lk
-from lesionkit.workflow import REPORTS
+from lesionkit.experiments.workflow import REPORTS
 
 FIRST = Path(__file__).parent / "fixtures" / "bundle_v1"
 

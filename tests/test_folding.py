@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from lesionkit.folding import TENSOR_BYTES, fold, frozen_function, images_at_once
+from lesionkit.features.folding import TENSOR_BYTES, fold, frozen_function, images_at_once
 
 SHAPE = (9, 8, 3)
 quick = settings(max_examples=15, deadline=None)

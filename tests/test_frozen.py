@@ -12,15 +12,17 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionkit.assembly import build_classifier, parts
+from lesionkit.data.pipeline import Pixels, dataset, order
+from lesionkit.data.records import Skipped
+from lesionkit.data.summary import DataSummary
+from lesionkit.data.survey import inspect
 from lesionkit.errors import DataError, OptionError, StorageError, UnreadableImagesError
-from lesionkit.features import FeatureStore
-from lesionkit.pipeline import Pixels, dataset, order
+from lesionkit.features.store import FeatureStore
+from lesionkit.model.assembly import build_classifier
+from lesionkit.model.parts import parts
 from lesionkit.recipe import Part
-from lesionkit.records import Skipped
-from lesionkit.run import DataSummary, TrainingRun
-from lesionkit.survey import inspect
 from lesionkit.trainers import Frozen
+from lesionkit.training.run import TrainingRun
 
 SIZE = (16, 16)
 SHORT = Frozen(epochs=3, batch_size=5, learning_rate=0.01)

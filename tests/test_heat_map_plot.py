@@ -12,9 +12,9 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 import lesionkit as lk
-from lesionkit import heat_map_plot
 from lesionkit.errors import DataError, StorageError
-from lesionkit.heat_map_plot import COLOURS, overlay, sheet
+from lesionkit.model import overlays
+from lesionkit.model.overlays import COLOURS, overlay, sheet
 
 IMAGES = arrays.arrays(np.uint8, (4, 5, 3))
 HEATS = arrays.arrays(np.float32, (4, 5), elements=st.floats(0, 1, width=16))
@@ -62,12 +62,12 @@ def drawn_texts(monkeypatch):
     """The texts of the next figure that is saved."""
     seen = []
 
-    class Watched(heat_map_plot.Figure):
+    class Watched(overlays.Figure):
         def savefig(self, *arguments, **options):
             seen.extend(text.get_text() for text in self.findobj(matplotlib.text.Text) if text.get_text())
             super().savefig(*arguments, **options)
 
-    monkeypatch.setattr(heat_map_plot, "Figure", Watched)
+    monkeypatch.setattr(overlays, "Figure", Watched)
     return seen
 
 

@@ -14,11 +14,13 @@ from evaluations import HOSTILE, PICTURE, SCRIPT, full
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionkit import figures, pages, reports
+from lesionkit import reports
 from lesionkit.errors import StorageError
-from lesionkit.evaluation import Evaluation
-from lesionkit.files import as_text
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.pages import page as pages
+from lesionkit.pages import svg
 from lesionkit.reports.json_report import content
+from lesionkit.text import as_text
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -266,12 +268,12 @@ def test_figures_for_people():
 
 def draw(figure):
     axis = figure.subplots()
-    axis.plot([0, 1], [0, 1], "o-", color=figures.OURS, label="日本 $x$ <b>&")
+    axis.plot([0, 1], [0, 1], "o-", color=svg.OURS, label="日本 $x$ <b>&")
     axis.legend()
 
 
 def test_a_figure_is_text_in_the_colours_of_its_page():
-    drawn = figures.svg(draw, name="one", label='<"x">', height=100)
+    drawn = svg.svg(draw, name="one", label='<"x">', height=100)
     found = Page(drawn)
     assert "日本 $x$ <b>&" in found.text("text")
     assert found.elements[0][1]["aria-label"] == '<"x">'
@@ -281,4 +283,4 @@ def test_a_figure_is_text_in_the_colours_of_its_page():
     ids = [attributes["id"] for _, attributes, _ in found.elements if "id" in attributes]
     assert ids
     assert all(one.startswith("one-") for one in ids)
-    assert drawn == figures.svg(draw, name="one", label='<"x">', height=100)
+    assert drawn == svg.svg(draw, name="one", label='<"x">', height=100)

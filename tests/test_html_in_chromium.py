@@ -7,7 +7,7 @@ import pytest
 from evaluations import HOSTILE, PICTURE, full
 
 from lesionkit import reports
-from lesionkit.files import as_text
+from lesionkit.text import as_text
 
 pytestmark = pytest.mark.skipif(not chromium.find(), reason=f"none of {', '.join(chromium.NAMES)} is here")
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lesionkit as lk
-from lesionkit import images
+from lesionkit.data import images
 from lesionkit.errors import DataError, OptionError, UnreadableImagesError
-from lesionkit.explain import heat_maps
-from lesionkit.illustration import SAMPLES, illustrate, samples, telling
+from lesionkit.evaluation.illustration import SAMPLES, illustrate, samples, telling
+from lesionkit.model.heat_maps import heat_maps
 
 
 @given(st.integers(1, 30), st.integers(0, 20))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from lesionkit import images
+from lesionkit.data import images
 from lesionkit.errors import ImageError, OptionError
 
 ORIENTATION = 0x0112
@@ -174,7 +174,7 @@ class TestFormats:
         assert all(np.array_equal(a, images.decode(one, (32, 32))) for a, one in zip(together, data, strict=True))
 
     def test_tensorflow_is_not_loaded(self):
-        code = "import sys, lesionkit.images; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+        code = "import sys, lesionkit.data.images; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
     def test_the_decoder_names_pillow(self):

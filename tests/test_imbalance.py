@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from lesionkit.checks.imbalance import imbalance
+from lesionkit.data.records import SPLITS, Records
+from lesionkit.data.survey import Look, Survey
 from lesionkit.errors import ImageError
-from lesionkit.records import SPLITS, Records
-from lesionkit.survey import Look, Survey
 
 NAMES = ("nevus", "melanoma", "keratosis")
 

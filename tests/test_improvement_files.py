@@ -11,11 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lesionkit import scores
-from lesionkit.comparison import BETTER, CANNOT_TELL, WORSE, Comparison
 from lesionkit.errors import StorageError
-from lesionkit.improvement_files import FILES, write_improvements
-from lesionkit.improvement_report import Row
+from lesionkit.experiments.variant_files import FILES, write_improvements
+from lesionkit.experiments.variant_report import Row
+from lesionkit.metrics import three_scores
+from lesionkit.metrics.intervals.comparison import BETTER, CANNOT_TELL, WORSE, Comparison
 from lesionkit.recipe import Recipe
 
 OPTIMISTIC = "optimistic: tuned on these images"
@@ -127,8 +127,8 @@ def test_what_was_tuned_on_these_images_is_marked_in_every_file(tmp_path, monkey
 def test_the_shipped_test_stands_apart_as_information(tmp_path):
     random = np.random.default_rng(0)
     labels, names = random.integers(3, size=40), ("a", "b", "c")
-    scored = scores.score(labels, random.dirichlet(np.ones(3), 40), names, np.arange(40))
-    nothing = scores.score(labels[:0], np.zeros((0, 3)), names, np.arange(0), "no image is left")
+    scored = three_scores.score(labels, random.dirichlet(np.ones(3), 40), names, np.arange(40))
+    nothing = three_scores.score(labels[:0], np.zeros((0, 3)), names, np.arange(0), "no image is left")
     test = {"as_shipped": scored, "deduplicated": scored, "lesion_clean": nothing, "lesion_clean.known_only": None}
     report, told, table = texts([row("base", test=test), row("good", 0.05)], tmp_path)
     section = report.split("## The shipped test set\n")[1].split("\n## ")[0]

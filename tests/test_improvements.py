@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import lesionkit as lk
-from lesionkit.improvement_files import FILES, write_improvements
-from lesionkit.improvements import Variant, averaged, cross_validate, rows_of
+from lesionkit.experiments.variant_files import FILES, write_improvements
+from lesionkit.experiments.variants import Variant, averaged, cross_validate, rows_of
 
 SIZE = (16, 16)
 
@@ -68,7 +68,7 @@ def test_finished_folds_are_not_trained_again(found, known, caplog):
 
 def test_no_model_judges_the_lesions_it_learned_from(found, known, recipe, monkeypatch):
     """Watches what is fitted and what is judged: no lesion is on two sides, not even for early stopping."""
-    from lesionkit import improvements
+    from lesionkit.experiments import variants as improvements
 
     sides = []
     fit, evaluate = improvements.fit, improvements.evaluate

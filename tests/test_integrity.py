@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lesionkit.checks.integrity import KINDS, LEAST_SIDE, integrity
+from lesionkit.data.records import Records
+from lesionkit.data.survey import Look, Survey, survey
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.errors import ImageError
-from lesionkit.records import Records
-from lesionkit.survey import Look, Survey, survey
 
 REAL = "Skin cancer ISIC The International Skin Imaging Collaboration"
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionkit.datasets.isic_folder import image_id, isic_folder
+from lesionkit.data.tables import image_id
+from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.errors import DataError
 
 REAL = "Skin cancer ISIC The International Skin Imaging Collaboration"

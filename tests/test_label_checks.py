@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionkit import taxonomy
 from lesionkit.checks.label_conflicts import label_conflicts
 from lesionkit.checks.metadata_disagreement import metadata_disagreement
+from lesionkit.data import taxonomy
+from lesionkit.data.records import Records
+from lesionkit.data.survey import Survey
 from lesionkit.datasets.isic_folder import isic_folder
-from lesionkit.records import Records
-from lesionkit.survey import Survey
 
 CLASSES = ("actinic keratosis", "nevus", "squamous cell carcinoma", "toes")
 few = st.none() | st.sampled_from("abc")

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesionkit.checks.leakage import leakage
-from lesionkit.records import SPLITS, Records
-from lesionkit.survey import Survey
+from lesionkit.data.records import SPLITS, Records
+from lesionkit.data.survey import Survey
 
 COLUMNS = {"same_bytes": "picture_id", "same_lesion": "lesion_id", "same_patient": "patient_id"}
 few = st.none() | st.sampled_from("abc")

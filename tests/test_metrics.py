@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from lesionkit import metrics
 from lesionkit.errors import DataError
+from lesionkit.metrics import classification
+from lesionkit.metrics.intervals import resampling
 
 SCORES = ("precision", "recall", "specificity", "f1", "auc")
 quick = settings(max_examples=60, deadline=None)
@@ -36,25 +37,28 @@ def names(probabilities):
 
 
 def per_class(labels, probabilities):
-    return metrics.per_class(labels, probabilities, names(probabilities))
+    return classification.per_class(labels, probabilities, names(probabilities))
 
 
 def overall(labels, probabilities):
-    return [score(labels, probabilities) for score in (metrics.accuracy, metrics.balanced_accuracy, metrics.loss)]
+    return [
+        score(labels, probabilities)
+        for score in (classification.accuracy, classification.balanced_accuracy, classification.loss)
+    ]
 
 
 def test_a_worked_example():
-    assert metrics.predicted(PROBABILITIES).tolist() == [0, 1, 1, 1, 0]
-    assert metrics.accuracy(LABELS, PROBABILITIES) == 3 / 5
-    assert metrics.balanced_accuracy(LABELS, PROBABILITIES) == pytest.approx((1 / 2 + 1 + 0) / 3)
-    assert metrics.loss(LABELS, PROBABILITIES) == pytest.approx(-np.log([0.7, 0.2, 0.8, 0.4, 0.2]).mean())
-    assert metrics.confusion_matrix(LABELS, PROBABILITIES).tolist() == [
+    assert classification.predicted(PROBABILITIES).tolist() == [0, 1, 1, 1, 0]
+    assert classification.accuracy(LABELS, PROBABILITIES) == 3 / 5
+    assert classification.balanced_accuracy(LABELS, PROBABILITIES) == pytest.approx((1 / 2 + 1 + 0) / 3)
+    assert classification.loss(LABELS, PROBABILITIES) == pytest.approx(-np.log([0.7, 0.2, 0.8, 0.4, 0.2]).mean())
+    assert classification.confusion_matrix(LABELS, PROBABILITIES).tolist() == [
         [1, 1, 0, 0],
         [0, 2, 0, 0],
         [1, 0, 0, 0],
         [0, 0, 0, 0],
     ]
-    found = metrics.per_class(LABELS, PROBABILITIES, NAMES)
+    found = classification.per_class(LABELS, PROBABILITIES, NAMES)
     assert found["a"] == pytest.approx(
         {"n": 2, "precision": 1 / 2, "recall": 1 / 2, "specificity": 2 / 3, "f1": 1 / 2, "auc": 4 / 6}
     )
@@ -64,28 +68,28 @@ def test_a_worked_example():
 
 
 def test_a_class_without_images_has_no_recall_f1_or_auc():
-    d = metrics.per_class(LABELS, PROBABILITIES, NAMES)["d"]
+    d = classification.per_class(LABELS, PROBABILITIES, NAMES)["d"]
     assert d == {"n": 0, "precision": None, "recall": None, "specificity": 1.0, "f1": None, "auc": None}
 
 
 def test_a_class_never_predicted_has_no_precision():
-    c = metrics.per_class(LABELS, PROBABILITIES, NAMES)["c"]
+    c = classification.per_class(LABELS, PROBABILITIES, NAMES)["c"]
     assert (c["precision"], c["recall"], c["f1"]) == (None, 0, 0)
 
 
 def test_images_of_one_class_give_no_specificity_or_auc():
-    only = metrics.per_class(np.zeros(5, np.int64), PROBABILITIES, NAMES)["a"]
+    only = classification.per_class(np.zeros(5, np.int64), PROBABILITIES, NAMES)["a"]
     assert (only["specificity"], only["auc"]) == (None, None)
     assert only["recall"] == 2 / 5
 
 
 def test_a_class_without_images_does_not_count_in_balanced_accuracy():
     wrong_for_absent = np.array([[0.9, 0.1, 0], [0.2, 0, 0.8]])
-    assert metrics.balanced_accuracy(np.array([0, 0]), wrong_for_absent) == 1 / 2
+    assert classification.balanced_accuracy(np.array([0, 0]), wrong_for_absent) == 1 / 2
 
 
 def test_the_first_of_equal_classes_is_predicted():
-    assert metrics.predicted(np.array([[0.2, 0.4, 0.4], [1 / 3, 1 / 3, 1 / 3]])).tolist() == [1, 0]
+    assert classification.predicted(np.array([[0.2, 0.4, 0.4], [1 / 3, 1 / 3, 1 / 3]])).tolist() == [1, 0]
 
 
 @quick
@@ -99,9 +103,11 @@ def test_scores_are_scikit_learns(given):
         precision, recall, f1, n = sk.precision_recall_fscore_support(
             labels, predicted, labels=places, zero_division=np.nan
         )
-    assert metrics.accuracy(labels, probabilities) == pytest.approx(sk.accuracy_score(labels, predicted))
-    assert metrics.balanced_accuracy(labels, probabilities) == pytest.approx(balanced)
-    assert metrics.loss(labels, probabilities) == pytest.approx(sk.log_loss(labels, probabilities, labels=places))
+    assert classification.accuracy(labels, probabilities) == pytest.approx(sk.accuracy_score(labels, predicted))
+    assert classification.balanced_accuracy(labels, probabilities) == pytest.approx(balanced)
+    assert classification.loss(labels, probabilities) == pytest.approx(
+        sk.log_loss(labels, probabilities, labels=places)
+    )
     for place, row in enumerate(per_class(labels, probabilities).values()):
         here = labels == place
         assert row["n"] == n[place]
@@ -125,7 +131,7 @@ def test_scores_keep_their_bounds(given):
     assert 0 <= accuracy <= 1
     assert 0 <= balanced <= 1
     assert 0 <= loss <= -np.log(1e-7)
-    assert metrics.confusion_matrix(labels, probabilities).sum() == len(labels)
+    assert classification.confusion_matrix(labels, probabilities).sum() == len(labels)
     for row in per_class(labels, probabilities).values():
         assert all(row[name] is None or 0 <= row[name] <= 1 for name in SCORES)
 
@@ -148,10 +154,10 @@ def test_the_order_of_classes_does_not_matter(given, random):
     order = np.array(random.sample(range(probabilities.shape[1]), probabilities.shape[1]))
     moved = np.argsort(order)[labels]
     assert overall(moved, probabilities[:, order]) == pytest.approx(overall(labels, probabilities))
-    matrix = metrics.confusion_matrix(labels, probabilities)
-    assert np.array_equal(metrics.confusion_matrix(moved, probabilities[:, order]), matrix[np.ix_(order, order)])
+    matrix = classification.confusion_matrix(labels, probabilities)
+    assert np.array_equal(classification.confusion_matrix(moved, probabilities[:, order]), matrix[np.ix_(order, order)])
     before = per_class(labels, probabilities)
-    after = metrics.per_class(moved, probabilities[:, order], [names(probabilities)[place] for place in order])
+    after = classification.per_class(moved, probabilities[:, order], [names(probabilities)[place] for place in order])
     for name, row in before.items():
         assert after[name] == pytest.approx(row)
 
@@ -164,7 +170,7 @@ def test_perfect_predictions_get_the_best_scores(given):
     accuracy, balanced, loss = overall(labels, perfect)
     assert (accuracy, balanced) == (1, 1)
     assert loss == pytest.approx(0, abs=2e-7)
-    matrix = metrics.confusion_matrix(labels, perfect)
+    matrix = classification.confusion_matrix(labels, perfect)
     assert np.array_equal(matrix, np.diag(np.diag(matrix)))
     for row in per_class(labels, perfect).values():
         assert all(row[name] in ((1, None) if row["n"] else (None, 1)) for name in SCORES)
@@ -182,11 +188,11 @@ def test_loss_is_keras_categorical_crossentropy(given, certain):
     values = probabilities.astype(np.float32)
     hot = np.eye(values.shape[1], dtype=np.float32)[labels]
     expected = np.mean(keras.losses.categorical_crossentropy(hot, values))
-    assert metrics.loss(labels, values) == pytest.approx(float(expected), rel=1e-5, abs=1e-6)
+    assert classification.loss(labels, values) == pytest.approx(float(expected), rel=1e-5, abs=1e-6)
 
 
 def test_checked_takes_lists_and_float32():
-    labels, probabilities = metrics.checked([0, 1], np.array([[0.25, 0.75], [1, 0]], np.float32))
+    labels, probabilities = classification.checked([0, 1], np.array([[0.25, 0.75], [1, 0]], np.float32))
     assert labels.tolist() == [0, 1]
     assert probabilities.tolist() == [[0.25, 0.75], [1, 0]]
 
@@ -213,12 +219,12 @@ HALVES = [[0.5, 0.5], [0.5, 0.5]]
 )
 def test_what_is_not_labels_and_probabilities_is_refused(labels, probabilities):
     with pytest.raises(DataError):
-        metrics.checked(labels, probabilities)
+        classification.checked(labels, probabilities)
 
 
 def ends(labels, probabilities, groups, **options):
-    drawn = metrics.bootstrap(labels, probabilities, groups=np.asarray(groups), **options)[0]
-    return np.array([metrics.interval(column) for column in drawn.T])
+    drawn = resampling.bootstrap(labels, probabilities, groups=np.asarray(groups), **options)[0]
+    return np.array([resampling.interval(column) for column in drawn.T])
 
 
 def many(count, classes=3, seed=0):
@@ -242,13 +248,13 @@ some = settings(max_examples=25, deadline=None)
 @given(grouped())
 def test_resampled_scores_keep_their_bounds(given):
     labels, probabilities, groups = given
-    drawn = metrics.bootstrap(labels, probabilities, groups=groups, resamples=100)
+    drawn = resampling.bootstrap(labels, probabilities, groups=groups, resamples=100)
     assert drawn.shape == (1, 100, 3)
     assert np.all(np.isfinite(drawn))
     assert np.all((drawn[..., :2] >= 0) & (drawn[..., :2] <= 1 + 1e-12))
     assert np.all(drawn[..., 2] >= 0)
     for column in drawn[0].T:
-        low, high = metrics.interval(column)
+        low, high = resampling.interval(column)
         assert low <= high
 
 
@@ -274,7 +280,7 @@ def test_the_same_images_again_in_their_groups_narrow_nothing(given):
 @given(grouped())
 def test_one_group_is_always_drawn_whole(given):
     labels, probabilities, _ = given
-    drawn = metrics.bootstrap(labels, probabilities, groups=np.zeros(len(labels), dtype=int), resamples=5)[0]
+    drawn = resampling.bootstrap(labels, probabilities, groups=np.zeros(len(labels), dtype=int), resamples=5)[0]
     np.testing.assert_allclose(drawn, np.tile(overall(labels, probabilities), (5, 1)), atol=1e-9)
 
 
@@ -282,7 +288,7 @@ def test_one_group_is_always_drawn_whole(given):
 @given(grouped())
 def test_answers_are_scored_on_the_same_resamples(given):
     labels, probabilities, groups = given
-    first, second, worse = metrics.bootstrap(
+    first, second, worse = resampling.bootstrap(
         labels, probabilities, probabilities, 0.5 * probabilities, groups=groups, resamples=50
     )
     assert np.array_equal(first, second)
@@ -320,14 +326,14 @@ def test_intervals_of_many_images_hold_the_score_and_narrow_with_their_number():
 
 def test_a_class_that_was_not_drawn_is_left_out_of_the_mean():
     labels, perfect = np.array([0, 0, 0, 1]), np.eye(2)[[0, 0, 0, 1]]
-    drawn = metrics.bootstrap(labels, perfect, groups=np.arange(4))[0]
+    drawn = resampling.bootstrap(labels, perfect, groups=np.arange(4))[0]
     assert np.all(drawn[:, 1] == 1)
 
 
 def test_the_seed_makes_the_resamples():
     labels, probabilities = many(30)
     one, again, other = (
-        metrics.bootstrap(labels, probabilities, groups=np.arange(30), seed=seed, resamples=50) for seed in (1, 1, 2)
+        resampling.bootstrap(labels, probabilities, groups=np.arange(30), seed=seed, resamples=50) for seed in (1, 1, 2)
     )
     assert np.array_equal(one, again)
     assert not np.array_equal(one, other)

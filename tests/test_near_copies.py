@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from lesionkit import images
+from lesionkit.data import images
+from lesionkit.data.copies import copy_ids
+from lesionkit.data.near_copies import pairs
+from lesionkit.data.records import Records
+from lesionkit.data.survey import THUMBNAIL, survey
 from lesionkit.datasets.synthetic_lesions import CLASS_NAMES, generate
 from lesionkit.errors import OptionError
-from lesionkit.near_copies import copy_ids, pairs
-from lesionkit.records import Records
-from lesionkit.survey import THUMBNAIL, survey
 
 SIDE = 160
 few = settings(max_examples=15)

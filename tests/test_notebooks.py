@@ -6,7 +6,7 @@ import pytest
 from evaluations import evaluation
 
 from lesionkit.checks import Finding, Findings
-from lesionkit.records import Records
+from lesionkit.data.records import Records
 
 SCRIPT = "<script>alert(1)</script>"
 PICTURE = '"><img src=x onerror=1>.jpg'

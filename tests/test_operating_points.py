@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesionkit.errors import DataError, OptionError
-from lesionkit.malignancy import Malignancy
-from lesionkit.operating_points import OperatingPoint, operating_point, threshold_for, threshold_for_costs
+from lesionkit.metrics.malignancy import Malignancy
+from lesionkit.metrics.operating_points import OperatingPoint, operating_point, threshold_for, threshold_for_costs
 
 quick = settings(max_examples=60, deadline=None)
 

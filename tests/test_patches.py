@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lesionkit.auditing.patches import ACTIONS, COLUMNS, Change, apply_patch, read_patch, relative_paths, write_patch
+from lesionkit.auditing.suggestions import POLICIES, suggest_patch
+from lesionkit.data.records import Records
 from lesionkit.errors import DataError, OptionError
-from lesionkit.patches import ACTIONS, COLUMNS, Change, apply_patch, read_patch, relative_paths, write_patch
-from lesionkit.records import Records
-from lesionkit.suggestions import POLICIES, suggest_patch
 
 CLASSES = ("actinic keratosis", "melanoma", "nevus", "seborrheic keratosis")
 AK, MEL, NV, SK = range(4)

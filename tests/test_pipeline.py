@@ -10,9 +10,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionkit import images, survey
+from lesionkit.data import images, survey
+from lesionkit.data.pipeline import Pixels, batches, dataset, decode_each, one_hot, order
 from lesionkit.errors import OptionError, UnreadableImagesError
-from lesionkit.pipeline import Pixels, batches, dataset, decode_each, one_hot, order
 
 SIZE = (16, 16)
 quick = settings(max_examples=50, deadline=None)

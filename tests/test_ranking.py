@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from lesionkit import metrics, ranking
 from lesionkit.errors import DataError
-from lesionkit.ranking import FIGURES, Question, figures, resampled
+from lesionkit.metrics.intervals import ranking, resampling
+from lesionkit.metrics.intervals.ranking import FIGURES, Question, figures, resampled
 
 quick = settings(max_examples=60, deadline=None)
 some = settings(max_examples=20, deadline=None)
@@ -83,7 +83,7 @@ def test_resamples_are_scikit_learns_with_weights(given):
     question, groups = given
     group = np.unique(groups, return_inverse=True)[1]
     number = ranking._renumbered(question, group)
-    times = np.concatenate(list(metrics.drawn(int(group.max()) + 1, 12, 5)))
+    times = np.concatenate(list(resampling.drawn(int(group.max()) + 1, 12, 5)))
     wanted = [by_scikit_learn(question, row[number]) for row in times]
     np.testing.assert_allclose(resampled([question], groups, 12, seed=5)[0].T, wanted, atol=1e-12)
 

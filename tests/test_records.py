@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lesionkit.data.records import GROUPS, SPLITS, Records, Skipped
 from lesionkit.errors import DataError, OptionError
-from lesionkit.records import GROUPS, SPLITS, Records, Skipped
 
 CLASSES = ("nevus", "melanoma", "a keratosis")
 COLUMNS = ("source", "label", "split", "image_id", "picture_id", "lesion_id", "patient_id")

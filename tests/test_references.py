@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionkit import metrics
-from lesionkit.references import references
+from lesionkit.metrics import classification
+from lesionkit.metrics.classification import references
 
 NAMES = ("a", "b", "c")
 
@@ -23,8 +23,8 @@ def test_the_majority_scores_what_its_answers_score(labels, counts):
     place = NAMES.index(found["class"])
     answers = np.eye(3)[np.full(len(labels), place)]
     assert counts[place] == max(counts)
-    assert found["accuracy"] == metrics.accuracy(labels, answers)
-    assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy(labels, answers))
+    assert found["accuracy"] == classification.accuracy(labels, answers)
+    assert found["balanced_accuracy"] == pytest.approx(classification.balanced_accuracy(labels, answers))
 
 
 def test_chance_is_what_guesses_score_on_average():
@@ -35,7 +35,9 @@ def test_chance_is_what_guesses_score_on_average():
     assert found["majority"] is None
     for name in ("accuracy", "balanced_accuracy"):
         assert found["chance"][name] == 1 / 3
-        assert np.mean([getattr(metrics, name)(labels, one) for one in guesses]) == pytest.approx(1 / 3, abs=0.015)
+        assert np.mean([getattr(classification, name)(labels, one) for one in guesses]) == pytest.approx(
+            1 / 3, abs=0.015
+        )
 
 
 def test_the_majority_may_have_no_test_images():

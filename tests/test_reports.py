@@ -14,11 +14,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lesionkit import reports
+from lesionkit.data.records import Skipped
+from lesionkit.data.relation import Relation
+from lesionkit.data.summary import DataSummary
 from lesionkit.errors import OptionError, StorageError
-from lesionkit.evaluation import Evaluation
+from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.recipe import Part, documented_baseline
-from lesionkit.records import Skipped
-from lesionkit.run import DataSummary, Relation, TrainingRun
+from lesionkit.training.run import TrainingRun
 
 SCRIPT = "<script>alert(1)</script>"
 PICTURE = '"><img src=x onerror=1>.jpg'

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from lesionkit import metrics
-from lesionkit.resampling import share_interval, totals, wilson
+from lesionkit.metrics import classification
+from lesionkit.metrics.intervals import resampling
+from lesionkit.metrics.intervals.resampling import share_interval, totals, wilson
 
 quick = settings(max_examples=40, deadline=None)
 
@@ -16,10 +17,10 @@ def test_totals_are_drawn_as_the_scores_are():
     random = np.random.default_rng(0)
     labels, probabilities = random.integers(0, 2, 80), random.dirichlet([1, 1], 80)
     groups = np.arange(80) // 2
-    hits = metrics.predicted(probabilities) == labels
+    hits = classification.predicted(probabilities) == labels
     found = totals(np.stack([hits, np.ones(80)], axis=1), groups)
-    scored = metrics.bootstrap(labels, probabilities, groups=groups)[0, :, 0]
-    np.testing.assert_allclose(metrics.interval(found[:, 0] / found[:, 1]), metrics.interval(scored), atol=0.015)
+    scored = resampling.bootstrap(labels, probabilities, groups=groups)[0, :, 0]
+    np.testing.assert_allclose(resampling.interval(found[:, 0] / found[:, 1]), resampling.interval(scored), atol=0.015)
 
 
 def test_whole_groups_are_drawn():

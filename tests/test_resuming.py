@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lesionkit.checkpoints import State, identity, read_state, write_state
 from lesionkit.errors import DivergedError
 from lesionkit.recipe import Part
+from lesionkit.reproducibility import identity
 from lesionkit.trainers import FineTune, Frozen
+from lesionkit.training.checkpoints import State, read_state, write_state
 
 TRAINER = Frozen(epochs=3, batch_size=8, learning_rate=0.01)
 

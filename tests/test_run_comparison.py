@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from evaluations import answers, clean, evaluation
 
-from lesionkit.comparison import BETTER, CANNOT_TELL, compare
-from lesionkit.comparison_files import FILES, write_comparison
 from lesionkit.errors import BundleError, DataError, OptionError
-from lesionkit.evaluation_files import NAME, write_evaluation
+from lesionkit.evaluation.files import NAME, write_evaluation
+from lesionkit.experiments.run_comparison import compare_runs
+from lesionkit.experiments.run_comparison_files import FILES, write_comparison
+from lesionkit.metrics.intervals.comparison import BETTER, CANNOT_TELL, compare
 from lesionkit.recipe import documented_baseline
-from lesionkit.run_comparison import compare_runs
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionkit import metrics, scores
-from lesionkit.records import GROUPS, Records
-from lesionkit.run import Seen, relate, unrelated
+from lesionkit.data.records import GROUPS, Records
+from lesionkit.data.relation import relate, unrelated
+from lesionkit.data.summary import Seen
+from lesionkit.metrics import classification, three_scores
 
 CLASSES = ("a", "b", "c")
-ORDER = tuple(scores.NAMES)
+ORDER = tuple(three_scores.NAMES)
 some = settings(max_examples=40, deadline=None)
 
 
@@ -32,7 +33,7 @@ def answered(records, seed=0):
 
 
 def scored(test, train, seed=0):
-    return scores.three_ways(*answered(test, seed), CLASSES, tied(test, train))
+    return three_scores.three_ways(*answered(test, seed), CLASSES, tied(test, train))
 
 
 def counts(found):
@@ -71,9 +72,9 @@ def test_the_scores_are_those_of_the_images_that_are_kept():
     labels, probabilities = answered(TEST)
     found = scored(TEST, TRAIN)["lesion_clean.known_only"]
     rows = [4, 5, 6, 8]
-    assert found.accuracy == metrics.accuracy(labels[rows], probabilities[rows])
-    assert found.balanced_accuracy == metrics.balanced_accuracy(labels[rows], probabilities[rows])
-    assert found.loss == metrics.loss(labels[rows], probabilities[rows])
+    assert found.accuracy == classification.accuracy(labels[rows], probabilities[rows])
+    assert found.balanced_accuracy == classification.balanced_accuracy(labels[rows], probabilities[rows])
+    assert found.loss == classification.loss(labels[rows], probabilities[rows])
     assert found.groups == 3
     assert set(found.intervals) == {"accuracy", "balanced_accuracy", "loss"}
 
@@ -145,7 +146,7 @@ def test_without_training_images_only_the_first_score_is_computed():
     relation = relate(TEST, None)
     assert set(relation.missing) == {"deduplicated", "lesion_clean"}
     assert np.array_equal(relation.group, TEST.groups())
-    found = scores.three_ways(*answered(TEST), CLASSES, relation)
+    found = three_scores.three_ways(*answered(TEST), CLASSES, relation)
     assert counts(found) == dict(zip(ORDER, (9, None, None, None), strict=True))
     assert found["as_shipped"].groups == 8  # two images of one lesion
     assert set(relation.counts().values()) == {None}
@@ -163,26 +164,30 @@ def test_nothing_left_is_said():
 
 def test_classes_without_images_are_named():
     rows = np.array([0, 1, 3, 4])
-    one = scores.score(TEST.label[rows], answered(TEST)[1][rows], CLASSES, rows)
+    one = three_scores.score(TEST.label[rows], answered(TEST)[1][rows], CLASSES, rows)
     assert (one.classes, one.empty_classes) == (2, ("c",))
     assert "over 2 classes" in str(one)
 
 
 def test_one_group_has_no_interval_and_says_why():
     labels, probabilities = answered(TEST)
-    one = scores.score(labels, probabilities, CLASSES, np.zeros(9, dtype=np.int64))
+    one = three_scores.score(labels, probabilities, CLASSES, np.zeros(9, dtype=np.int64))
     assert one.intervals is None
     assert "one group" in one.reason
-    assert one.accuracy == metrics.accuracy(labels, probabilities)
-    assert scores.gain(labels, probabilities, probabilities, CLASSES, np.zeros(9, dtype=np.int64)).intervals is None
+    assert one.accuracy == classification.accuracy(labels, probabilities)
+    assert (
+        three_scores.gain(labels, probabilities, probabilities, CLASSES, np.zeros(9, dtype=np.int64)).intervals is None
+    )
 
 
 def test_what_is_told_is_json():
-    told = scores.to_dict(scored(TEST, TRAIN), tied(TEST, TRAIN))
+    told = three_scores.to_dict(scored(TEST, TRAIN), tied(TEST, TRAIN))
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert told["lesion_clean"]["known_only"]["n"] == 4
     assert set(told) == {"as_shipped", "deduplicated", "lesion_clean", "not_computed", "relation", "notes"}
-    nothing = scores.to_dict(scores.three_ways(*answered(TEST), CLASSES, relate(TEST, None)), relate(TEST, None))
+    nothing = three_scores.to_dict(
+        three_scores.three_ways(*answered(TEST), CLASSES, relate(TEST, None)), relate(TEST, None)
+    )
     assert (nothing["deduplicated"], nothing["lesion_clean"]) == (None, None)
     assert set(nothing["not_computed"]) == {"deduplicated", "lesion_clean"}
 
@@ -194,14 +199,16 @@ def test_what_a_model_adds_is_paired():
     ours = theirs.copy()
     ours[:60] = np.eye(3)[labels[:60]]
     group = np.arange(300)
-    found = scores.gain(labels, ours, theirs, CLASSES, group)
-    assert found.accuracy == pytest.approx(metrics.accuracy(labels, ours) - metrics.accuracy(labels, theirs))
-    assert found.shortcut == scores.score(labels, theirs, CLASSES, group)
+    found = three_scores.gain(labels, ours, theirs, CLASSES, group)
+    assert found.accuracy == pytest.approx(
+        classification.accuracy(labels, ours) - classification.accuracy(labels, theirs)
+    )
+    assert found.shortcut == three_scores.score(labels, theirs, CLASSES, group)
     low, high = found.intervals["accuracy"]
     assert 0 < low < found.accuracy < high
-    ends = scores.score(labels, ours, CLASSES, group).intervals["accuracy"]
+    ends = three_scores.score(labels, ours, CLASSES, group).intervals["accuracy"]
     assert high - low < ends[1] - ends[0]  # most answers are equal, so that the difference is told better
-    same = scores.gain(labels, ours, ours, CLASSES, group)
+    same = three_scores.gain(labels, ours, ours, CLASSES, group)
     assert (same.accuracy, same.balanced_accuracy) == (0, 0)
     assert set(same.intervals.values()) == {(0, 0)}
 
@@ -248,8 +255,8 @@ def test_the_order_of_images_does_not_matter(given, random):
     test, train = given
     order = random.sample(range(len(test)), len(test))
     labels, probabilities = answered(test)
-    found = scores.three_ways(labels, probabilities, CLASSES, tied(test, train))
-    moved = scores.three_ways(labels[order], probabilities[order], CLASSES, tied(test[order], train[::-1]))
+    found = three_scores.three_ways(labels, probabilities, CLASSES, tied(test, train))
+    moved = three_scores.three_ways(labels[order], probabilities[order], CLASSES, tied(test[order], train[::-1]))
     for name, one in found.items():
         if one is None or not one.n:
             assert moved[name] == one

@@ -13,9 +13,9 @@ from conftest import SIZE
 import lesionkit as lk
 from lesionkit import backbones
 from lesionkit.errors import OptionError, SearchError
-from lesionkit.judging import Judge
-from lesionkit.trials import trials_in
-from lesionkit.workflow import build, fit
+from lesionkit.experiments.fitting import build, fit
+from lesionkit.searching.judge import Judge
+from lesionkit.searching.trials import trials_in
 
 pytestmark = pytest.mark.slow
 
@@ -164,7 +164,7 @@ def test_folds_judge_every_training_image_by_models_that_did_not_see_its_group(s
         seen.append(({*learned.source, *validation.source}, {*learned.source} & {*validation.source}))
         return fitted(recipe, model, learned, validation, **more)
 
-    monkeypatch.setattr("lesionkit.judging.fit", watched)
+    monkeypatch.setattr("lesionkit.searching.judge.fit", watched)
     patient = dataclasses.replace(space.base, trainer=space.base.trainer.with_options(patience=1))
     tuner = search(dataclasses.replace(space, base=patient), folds=2, max_trials=1)
     [trial] = trials_in(tuner.trials)
@@ -233,7 +233,7 @@ def test_an_error_in_training_is_a_failed_trial(search, space, monkeypatch, erro
             raise error
         return fitted(*given, **more)
 
-    monkeypatch.setattr("lesionkit.judging.fit", breaking)
+    monkeypatch.setattr("lesionkit.searching.judge.fit", breaking)
     tuner = search(space)
     assert [one.error is None for one in trials_in(tuner.trials)] == [True, False, True]
 
@@ -293,7 +293,7 @@ def counted(monkeypatch):
         found.append(recipe)
         return fitted(recipe, *given, **more)
 
-    monkeypatch.setattr("lesionkit.judging.fit", counting)
+    monkeypatch.setattr("lesionkit.searching.judge.fit", counting)
     return found
 
 
@@ -345,7 +345,7 @@ def test_a_search_that_was_stopped_ends_as_if_it_had_not_been(search, space, mon
             raise KeyboardInterrupt
         return fitted(*given, **more)
 
-    monkeypatch.setattr("lesionkit.judging.fit", stopping)
+    monkeypatch.setattr("lesionkit.searching.judge.fit", stopping)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             search(space, strategy="bayesian", max_trials=5)

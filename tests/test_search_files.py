@@ -8,8 +8,9 @@ import pytest
 from matplotlib.image import imread
 
 import lesionkit as lk
-from lesionkit.search_files import FILES, leaderboard, write_search
-from lesionkit.trials import Trial, ranked, read_trial, trials_in, write_trial
+from lesionkit.searching.files import FILES, write_search
+from lesionkit.searching.leaderboard import leaderboard
+from lesionkit.searching.trials import Trial, ranked, read_trial, trials_in, write_trial
 
 N, CLASSES = 120, ("a", "b", "c")
 LABELS = np.arange(N) % 3

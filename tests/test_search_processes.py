@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionkit.trials import trials_in
+from lesionkit.searching.trials import trials_in
 
 pytestmark = pytest.mark.slow
 

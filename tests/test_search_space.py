@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import lesionkit as lk
 from lesionkit.errors import OptionError
-from lesionkit.search_space import shown
+from lesionkit.searching.space import shown
 
 SEARCHED = (
     "hidden", "dropout", "pooling", "learning_rate", "fine_tune_learning_rate", "optimizer", "class_weight",

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesionkit.errors import DataError
-from lesionkit.selective import COVERAGES, selective
+from lesionkit.metrics.selective import COVERAGES, selective
 
 quick = settings(max_examples=50, deadline=None)
 

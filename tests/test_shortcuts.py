@@ -8,10 +8,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from lesionkit.checks.shortcuts import FAMILIES, shortcut_probabilities, shortcuts
+from lesionkit.checks.shortcuts import shortcuts
+from lesionkit.data.records import Records
+from lesionkit.data.shortcut_forest import FAMILIES, shortcut_probabilities
+from lesionkit.data.survey import Look, Survey
 from lesionkit.errors import DataError, ImageError, OptionError, UnreadableImagesError
-from lesionkit.records import Records
-from lesionkit.survey import Look, Survey
 
 NAMES = ("nevus", "melanoma", "keratosis")
 
@@ -20,7 +21,7 @@ NAMES = ("nevus", "melanoma", "keratosis")
 def fewer_trees():
     """Forests that are fitted sooner: what is asked of them here does not depend on their size."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lesionkit.checks.shortcuts._TREES", 15)
+        patch.setattr("lesionkit.data.shortcut_forest._TREES", 15)
         yield
 
 

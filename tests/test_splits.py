@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from lesionkit.data.records import Records
+from lesionkit.data.splits import folds, split
 from lesionkit.errors import DataError, OptionError
-from lesionkit.records import Records
-from lesionkit.splits import folds, split
 
 CLASSES = ("nevus", "melanoma", "keratosis")
 shares = st.floats(0, 0.9)

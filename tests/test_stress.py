@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionkit import images, metrics
-from lesionkit.artefacts import ARTEFACTS, STRENGTHS, add
+from lesionkit.data import images
+from lesionkit.data.records import Records
 from lesionkit.datasets.synthetic_lesions import generate
 from lesionkit.errors import DataError, OptionError, UnreadableImagesError
-from lesionkit.records import Records
-from lesionkit.robustness import stress_of
-from lesionkit.stress import LONGEST, _chosen, stress_panel
+from lesionkit.evaluation.artefacts import ARTEFACTS, STRENGTHS, add
+from lesionkit.evaluation.stress import LONGEST, _chosen, stress_panel
+from lesionkit.metrics import classification
+from lesionkit.metrics.robustness import stress_of
 
 CLASSES = ("dark", "light")
 SIZE = (32, 32)
@@ -237,7 +238,7 @@ def test_laws_of_the_scores(seed, count, many):
     changes = [("hair", 1), ("blur", 2), ("jpeg", 3)]
     found = stress_of(labels, answers, changes, groups, available=count, seed=0)
     for one, spoilt in zip(found.rows, answers[1:], strict=True):
-        assert one.accuracy == metrics.accuracy(labels, spoilt)
+        assert one.accuracy == classification.accuracy(labels, spoilt)
         assert 0 <= one.flip_rate <= 1
         assert abs(one.accuracy_change) <= one.flip_rate + 1e-12  # an answer that stays is right or wrong as before
         if one.intervals:

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesionkit import reports
+from lesionkit.challenges.submissions import LAYOUTS, layout_of, lint, read_submission
 from lesionkit.datasets.ground_truth_csv import LAYOUTS as TRUTHS
 from lesionkit.errors import DataError, OptionError, StorageError
-from lesionkit.evaluation import Evaluation
-from lesionkit.malignancy import malignancy_of
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.metrics.malignancy import malignancy_of
 from lesionkit.reports.submission import submission
-from lesionkit.submissions import LAYOUTS, layout_of, lint, read_submission
 
 BROKEN = json.loads((Path(__file__).parent / "fixtures/challenge/refusals.json").read_text(encoding="ascii"))
 NINE = (

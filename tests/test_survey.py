@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionkit import images
+from lesionkit.data import images
+from lesionkit.data.records import Records
+from lesionkit.data.survey import THUMBNAIL, inspect, readable, survey
 from lesionkit.errors import OptionError, UnreadableImagesError
-from lesionkit.records import Records
-from lesionkit.survey import THUMBNAIL, inspect, readable, survey
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lesionkit.data.tables import MISSING, as_id, read_header, read_table
 from lesionkit.errors import DataError
-from lesionkit.tables import MISSING, as_id, read_header, read_table
 
 
 @pytest.fixture

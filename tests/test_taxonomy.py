@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionkit import taxonomy
+from lesionkit.data import taxonomy
+from lesionkit.data.taxonomy import LAYOUTS, agree, codes, layouts, malignancy, meaning, of_class, translate
 from lesionkit.errors import OptionError
-from lesionkit.taxonomy import LAYOUTS, agree, codes, layouts, malignancy, meaning, of_class, translate
 
 #: Codes that say nothing of the lesion.
 UNKNOWN = {

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import lesionkit as lk
-from lesionkit import images, pipeline, reports
-from lesionkit.augmentation import Augmentation, Symmetry, augmenter, symmetries
+from lesionkit import reports
+from lesionkit.data import images, pipeline
 from lesionkit.errors import OptionError, UnreadableImagesError
+from lesionkit.model.views import Augmentation, Symmetry, augmenter, symmetries
 
 SQUARE, OBLONG = (12, 12), (12, 10)
 

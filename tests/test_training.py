@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lesionkit as lk
+from lesionkit.data.pipeline import dataset
 from lesionkit.errors import DataError, OptionError
-from lesionkit.fitting import Fitting, loss_of, optimizer_of
-from lesionkit.pipeline import dataset
 from lesionkit.recipe import Part
 from lesionkit.trainers import FineTune, Frozen
+from lesionkit.training.options import Fitting, loss_of, optimizer_of
 
 SIZE = (16, 16)
 SHORT = Frozen(epochs=3, batch_size=8, learning_rate=0.01)

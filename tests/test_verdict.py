@@ -8,11 +8,11 @@ import pytest
 from evaluations import answers, clean, evaluation, summary
 
 from lesionkit import reports
-from lesionkit.evaluation import HeldOut
-from lesionkit.markup import plain
-from lesionkit.records import Skipped
-from lesionkit.run import Relation
-from lesionkit.verdict import FEWEST, verdict
+from lesionkit.data.records import Skipped
+from lesionkit.data.relation import Relation
+from lesionkit.evaluation.evaluation import HeldOut
+from lesionkit.evaluation.verdict import FEWEST, verdict
+from lesionkit.text import plain
 
 
 def related(kind, n=120):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import lesionkit as lk
-from lesionkit import backbones, reports, workflow
+from lesionkit import backbones, reports
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.errors import DataError, OptionError, StorageError, UnknownNameError, UnreadableImagesError
+from lesionkit.experiments import workflow
 from lesionkit.trainers import Frozen
 
 FILES = [

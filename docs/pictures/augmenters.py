@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import pyplot as plt
 
-from lesionkit.augmentation import Augmentation, augmenter, mixes
 from lesionkit.datasets.synthetic_lesions import generate
+from lesionkit.model.views import Augmentation, augmenter, mixes
 from lesionkit.recipe import Part
 
 STATIC = Path(__file__).resolve().parents[1] / "_static"

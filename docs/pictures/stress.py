@@ -8,8 +8,8 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt
 
-from lesionkit.artefacts import ARTEFACTS, STRENGTHS, add
 from lesionkit.datasets.synthetic_lesions import generate
+from lesionkit.evaluation.artefacts import ARTEFACTS, STRENGTHS, add
 
 STATIC = Path(__file__).resolve().parents[1] / "_static"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 import lesionkit as lk
-from lesionkit import images
-from lesionkit.heat_map_plot import sheet
+from lesionkit.data import images
+from lesionkit.model.overlays import sheet
 
 STATIC = Path(__file__).resolve().parents[1] / "_static"
 SIZE = (160, 160)

@@ -7,105 +7,94 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lesionkit import (
-        augmenters,
-        backbones,
-        challenge,
-        checks,
-        datasets,
-        heads,
-        pipeline,
-        preprocessors,
-        reports,
-        submissions,
-        taxonomy,
-        testing,
-        trainers,
-    )
-    from lesionkit.aims import Aims
-    from lesionkit.answers import Prediction
-    from lesionkit.assembly import build_classifier
-    from lesionkit.audits import Audit, audit
-    from lesionkit.averaging import average
-    from lesionkit.bundle import Bundle, load, save
-    from lesionkit.determinism import deterministic
+    from lesionkit import augmenters, backbones, checks, datasets, heads, preprocessors, reports, testing, trainers
+    from lesionkit.auditing.audit import Audit, audit
+    from lesionkit.auditing.patches import apply_patch
+    from lesionkit.auditing.suggestions import suggest_patch
+    from lesionkit.challenges import scores as challenge
+    from lesionkit.challenges import submissions
+    from lesionkit.data import pipeline, taxonomy
+    from lesionkit.data.records import Records
+    from lesionkit.data.splits import folds, split
+    from lesionkit.data.survey import inspect
     from lesionkit.errors import DivergedError, LesionkitError, UnreadableImagesError, WeightsUnavailableError
-    from lesionkit.evaluating import evaluate
-    from lesionkit.evaluation import Evaluation, HeldOut
-    from lesionkit.evaluation_files import read_evaluation
-    from lesionkit.explain import heat_maps
-    from lesionkit.features import FeatureStore
-    from lesionkit.illustration import illustrate
-    from lesionkit.patches import apply_patch
-    from lesionkit.rates import find_learning_rate
+    from lesionkit.evaluation.evaluate import evaluate
+    from lesionkit.evaluation.evaluation import Evaluation, HeldOut
+    from lesionkit.evaluation.files import read_evaluation
+    from lesionkit.evaluation.illustration import illustrate
+    from lesionkit.evaluation.stress import stress_panel
+    from lesionkit.experiments.run_comparison import compare_runs
+    from lesionkit.experiments.workflow import run_recipe
+    from lesionkit.features.store import FeatureStore
+    from lesionkit.metrics.aims import Aims
+    from lesionkit.model.assembly import build_classifier
+    from lesionkit.model.averaging import average
+    from lesionkit.model.heat_maps import heat_maps
     from lesionkit.recipe import Part, Recipe, documented_baseline
-    from lesionkit.records import Records
-    from lesionkit.run import TrainingRun
-    from lesionkit.run_comparison import compare_runs
-    from lesionkit.search_space import Range, SearchSpace
-    from lesionkit.splits import folds, split
-    from lesionkit.stress import stress_panel
-    from lesionkit.suggestions import suggest_patch
-    from lesionkit.survey import inspect
-    from lesionkit.tuning import best_recipe, search
-    from lesionkit.workflow import run_recipe
+    from lesionkit.reproducibility import deterministic
+    from lesionkit.searching.search import best_recipe, search
+    from lesionkit.searching.space import Range, SearchSpace
+    from lesionkit.serving.bundle import Bundle, load, save
+    from lesionkit.serving.prediction import Prediction
+    from lesionkit.training.learning_rates import find_learning_rate
+    from lesionkit.training.run import TrainingRun
 
 _HOMES = {
-    "Aims": "aims",
-    "Audit": "audits",
-    "Bundle": "bundle",
+    "Aims": "metrics.aims",
+    "Audit": "auditing.audit",
+    "Bundle": "serving.bundle",
     "DivergedError": "errors",
-    "Evaluation": "evaluation",
-    "FeatureStore": "features",
-    "HeldOut": "evaluation",
+    "Evaluation": "evaluation.evaluation",
+    "FeatureStore": "features.store",
+    "HeldOut": "evaluation.evaluation",
     "LesionkitError": "errors",
     "Part": "recipe",
-    "Prediction": "answers",
-    "Range": "search_space",
+    "Prediction": "serving.prediction",
+    "Range": "searching.space",
     "Recipe": "recipe",
-    "Records": "records",
-    "SearchSpace": "search_space",
-    "TrainingRun": "run",
+    "Records": "data.records",
+    "SearchSpace": "searching.space",
+    "TrainingRun": "training.run",
     "UnreadableImagesError": "errors",
     "WeightsUnavailableError": "errors",
-    "apply_patch": "patches",
-    "audit": "audits",
-    "average": "averaging",
-    "best_recipe": "tuning",
-    "build_classifier": "assembly",
-    "compare_runs": "run_comparison",
-    "deterministic": "determinism",
+    "apply_patch": "auditing.patches",
+    "audit": "auditing.audit",
+    "average": "model.averaging",
+    "best_recipe": "searching.search",
+    "build_classifier": "model.assembly",
+    "compare_runs": "experiments.run_comparison",
+    "deterministic": "reproducibility",
     "documented_baseline": "recipe",
-    "evaluate": "evaluating",
-    "find_learning_rate": "rates",
-    "folds": "splits",
-    "heat_maps": "explain",
-    "illustrate": "illustration",
-    "inspect": "survey",
-    "load": "bundle",
-    "read_evaluation": "evaluation_files",
-    "run_recipe": "workflow",
-    "save": "bundle",
-    "search": "tuning",
-    "split": "splits",
-    "stress_panel": "stress",
-    "suggest_patch": "suggestions",
+    "evaluate": "evaluation.evaluate",
+    "find_learning_rate": "training.learning_rates",
+    "folds": "data.splits",
+    "heat_maps": "model.heat_maps",
+    "illustrate": "evaluation.illustration",
+    "inspect": "data.survey",
+    "load": "serving.bundle",
+    "read_evaluation": "evaluation.files",
+    "run_recipe": "experiments.workflow",
+    "save": "serving.bundle",
+    "search": "searching.search",
+    "split": "data.splits",
+    "stress_panel": "evaluation.stress",
+    "suggest_patch": "auditing.suggestions",
 }
-_MODULES = (
-    "augmenters",
-    "backbones",
-    "challenge",
-    "checks",
-    "datasets",
-    "heads",
-    "pipeline",
-    "preprocessors",
-    "reports",
-    "submissions",
-    "taxonomy",
-    "testing",
-    "trainers",
-)
+_MODULES = {
+    "augmenters": "augmenters",
+    "backbones": "backbones",
+    "challenge": "challenges.scores",
+    "checks": "checks",
+    "datasets": "datasets",
+    "heads": "heads",
+    "pipeline": "data.pipeline",
+    "preprocessors": "preprocessors",
+    "reports": "reports",
+    "submissions": "challenges.submissions",
+    "taxonomy": "data.taxonomy",
+    "testing": "testing",
+    "trainers": "trainers",
+}
 
 __all__ = [
     "Aims",
@@ -167,7 +156,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"lesionkit.{_HOMES[name]}"), name)
     if name in _MODULES:
-        return importlib.import_module(f"lesionkit.{name}")
+        return importlib.import_module(f"lesionkit.{_MODULES[name]}")
     raise AttributeError(f"module 'lesionkit' has no attribute {name!r}")
 
 

@@ -34,7 +34,7 @@ class ImageError(DataError):
         self.reason = reason
 
     def __str__(self) -> str:
-        from lesionkit.files import as_text
+        from lesionkit.text import as_text
 
         return f"{as_text(self.source)}: {self.reason}"
 

@@ -13,18 +13,9 @@ from pathlib import Path
 import platformdirs
 
 from lesionkit.errors import StorageError
+from lesionkit.text import as_text
 
 _SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
-
-
-def as_text(name: str | os.PathLike[str]) -> str:
-    r"""Returns a file name that any text file and terminal can hold.
-
-    Names on disk need not be UTF-8. Python keeps their undecodable bytes as lone surrogates; here these and
-    what does not print become backslash escapes (``caf\udce9.jpg``), everything else stays.
-    """
-    text = os.fspath(name).encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def is_hidden(name: str) -> bool:

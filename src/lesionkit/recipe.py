@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from lesionkit.errors import BundleError, OptionError
-from lesionkit.files import as_text
 from lesionkit.options import checked_image_size, checked_seed, checked_share
+from lesionkit.text import as_text
 
 SCHEMA_VERSION = 1
 
@@ -243,3 +243,17 @@ def flat(recipe: Recipe) -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     return " x ".join(map(str, value)) if isinstance(value, tuple) and len(value) == 2 else as_text(str(value))
+
+
+def following(then: str | Part | Mapping[str, Any]) -> Part:
+    """Returns the preprocessor ``then`` as a Part; see :func:`cleaned`."""
+    if isinstance(then, str | Part) and then:
+        return Part.of(then)
+    if isinstance(then, Mapping) and "name" in then and set(then) <= {"name", "options"}:
+        options = then.get("options", {})
+        if isinstance(options, Mapping):
+            return Part(then["name"], **options)
+    raise OptionError(
+        'then is a preprocessor\'s name such as "unit_range", or {"name": ..., "options": {...}}. '
+        f"Received: {then!r}"
+    )

@@ -1,7 +1,14 @@
-"""The versions that a result depends on."""
+"""What a result depends on besides the recipe and the images: versions, the deterministic switch, digests."""
 
+import hashlib
+import json
+import os
 import platform
 from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 _PACKAGES = ("lesionkit", "keras", "tensorflow", "numpy", "pillow", "scikit-learn")
 
@@ -13,3 +20,36 @@ def environment() -> dict[str, str]:
         "platform": platform.platform(),
         **{name: version(name) for name in _PACKAGES},
     }
+
+
+_SWITCH = "TF_DETERMINISTIC_OPS"
+
+
+def deterministic() -> None:
+    """Makes TensorFlow give the same bits for the same work on the same machine, at some cost of speed.
+
+    It holds for the whole process and cannot be taken back (``tf.config.experimental.enable_op_determinism``). With it
+    and a seed, a run that was killed and resumed ends with the weights of one that was not.
+
+    Example:
+        >>> lk.deterministic()  # doctest: +SKIP
+    """
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+    os.environ[_SWITCH] = "1"
+
+
+def is_deterministic() -> bool:
+    """Returns whether :func:`deterministic` was called, or its environment variable ``TF_DETERMINISTIC_OPS`` set."""
+    return os.environ.get(_SWITCH, "") in {"1", "true", "True"}
+
+
+def identity(told: Any, *arrays: npt.NDArray[Any]) -> str:
+    """Returns 32 hexadecimal digits that differ where ``told`` (what JSON can hold) or the arrays do."""
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode("utf-8", "backslashreplace"))
+    for array in arrays:
+        values = np.ascontiguousarray(array)
+        digest.update(f"{values.dtype} {values.shape}".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()[:32]

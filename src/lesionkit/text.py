@@ -1,10 +1,19 @@
-"""Markdown, and HTML for notebooks, that show what they are given, whatever is in a class or file name."""
+"""Names and texts that any file, terminal, Markdown or page shows as they are, whatever is in them."""
 
 import html
+import os
 import re
 from collections.abc import Iterable, Sequence
 
-from lesionkit.files import as_text
+
+def as_text(name: str | os.PathLike[str]) -> str:
+    r"""Returns a file name that any text file and terminal can hold.
+
+    Names on disk need not be UTF-8. Python keeps their undecodable bytes as lone surrogates; here these and
+    what does not print become backslash escapes (``caf\udce9.jpg``), everything else stays.
+    """
+    text = os.fspath(name).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def plain(text: str) -> str:

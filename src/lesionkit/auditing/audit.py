@@ -1,21 +1,18 @@
 """An audit: every check on one set of records, and what they found."""
 
-import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from lesionkit import checks
 from lesionkit.checks import Findings
+from lesionkit.data.copies import identified
+from lesionkit.data.records import Records
+from lesionkit.data.survey import Survey, survey
 from lesionkit.errors import UnknownNameError
-from lesionkit.files import as_text
-from lesionkit.near_copies import copy_ids
 from lesionkit.options import called
-from lesionkit.records import Records, as_column
-from lesionkit.survey import Survey, survey
+from lesionkit.text import as_text
 
 logger = logging.getLogger(__name__)
 
@@ -121,25 +118,4 @@ def working_checks() -> dict[str, Callable[..., Findings]]:
             found[name] = checks.get(name)
         except UnknownNameError as error:
             logger.warning("left out: %s", error)
-    return found
-
-
-def identified(records: Records, surveyed: Survey) -> Records:
-    """Returns the records with ``picture_id`` and ``copy_id`` as the survey tells them, None for unreadable images.
-
-    A ``copy_id`` that was known (a published list of duplicates) links its images as well.
-    """
-    pictures = as_column([None if one.error else one.picture_id for one in surveyed.looks])
-    found = dataclasses.replace(records, picture_id=pictures, copy_id=copy_ids(records, surveyed))
-    if np.any(records.copy_id != np.array(None)):
-        linked = Records(
-            records.class_names,
-            records.source,
-            records.label,
-            records.image_id,
-            picture_id=records.copy_id,
-            copy_id=found.copy_id,
-        ).groups()
-        names = [None if one is None else f"copies {group}" for one, group in zip(pictures, linked, strict=True)]
-        found = dataclasses.replace(found, copy_id=as_column(names))
     return found

@@ -9,14 +9,13 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lesionkit.audits import Audit
-from lesionkit.document import Section, Table, document
-from lesionkit.environment import environment
+from lesionkit.auditing.audit import Audit
+from lesionkit.auditing.patches import ACTIONS, Change, relative_paths, write_patch
+from lesionkit.auditing.suggestions import suggest_patch
 from lesionkit.files import whole_file
-from lesionkit.markup import plain
-from lesionkit.pages import embedded
-from lesionkit.patches import ACTIONS, Change, relative_paths, write_patch
-from lesionkit.suggestions import suggest_patch
+from lesionkit.pages.page import Section, Table, document, embedded
+from lesionkit.reproducibility import environment
+from lesionkit.text import plain
 
 SCHEMA_VERSION = 1
 
@@ -34,7 +33,7 @@ def write_audit(audit: Audit, folder: str | os.PathLike[str], *, policy: str = "
     Args:
         audit: what was found.
         folder: made if it is not there; files of these names in it are replaced.
-        policy: see :func:`~lesionkit.suggestions.suggest_patch`.
+        policy: see :func:`~lesionkit.auditing.suggestions.suggest_patch`.
         min_per_class: see there.
 
     Raises:

@@ -1,8 +1,8 @@
 """Label patches: what could be done about copies and wrong labels among the training images, for a person to decide.
 
 A patch is a CSV table with one row for each training image that something is said of. It is suggested by
-:func:`~lesionkit.suggestions.suggest_patch`, read and edited by a person, and applied by :func:`apply_patch` only
-when asked for. It never touches images that are scored.
+:func:`~lesionkit.auditing.suggestions.suggest_patch`, read and edited by a person, and applied by :func:`apply_patch`
+only when asked for. It never touches images that are scored.
 """
 
 import csv
@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lesionkit.data.records import Records
 from lesionkit.errors import DataError
-from lesionkit.files import as_text, whole_file
-from lesionkit.records import Records
+from lesionkit.files import whole_file
+from lesionkit.text import as_text
 
 ACTIONS = ("keep", "drop", "relabel")
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from lesionkit import taxonomy
+from lesionkit.auditing.patches import Change, relative_paths, text_names
+from lesionkit.data import taxonomy
+from lesionkit.data.records import Records
 from lesionkit.errors import OptionError
-from lesionkit.files import as_text
 from lesionkit.options import checked_count
-from lesionkit.patches import Change, relative_paths, text_names
-from lesionkit.records import Records
+from lesionkit.text import as_text
 
 #: What to do with one picture under several labels where nothing says which is right: leave all, drop all, or keep
 #: the label of the class with the fewest training images.

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionkit.errors import WeightsError
-from lesionkit.files import as_text
+from lesionkit.text import as_text
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from lesionkit.backbones.download import first_byte_within
 from lesionkit.errors import WeightsError, WeightsUnavailableError
-from lesionkit.files import as_text
+from lesionkit.text import as_text
 
 _SUFFIXES = (".weights.h5", ".h5", ".hdf5", ".keras")
 _KINDS = "a .keras, .weights.h5 or (older Keras) .h5 file"

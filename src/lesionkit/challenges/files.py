@@ -5,10 +5,10 @@ import os
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.challenge import ClassificationScores, classification
-from lesionkit.files import as_text
-from lesionkit.submissions import Layout, read_submission
-from lesionkit.tables import Table, read_header, read_table
+from lesionkit.challenges.scores import ClassificationScores, classification
+from lesionkit.challenges.submissions import Layout, read_submission
+from lesionkit.data.tables import Table, read_header, read_table
+from lesionkit.text import as_text
 
 #: The official program gives this image weight 0 in whatever ground truth it stands.
 UNWEIGHTED = "ISIC_0035068"
@@ -27,8 +27,8 @@ def score_files(
 
     Args:
         truth: a row of 0 and 1 for each image or lesion; without weights, each has weight 1.
-        submission: see :func:`lesionkit.submissions.lint`.
-        metric: one of :data:`~lesionkit.challenge.METRICS`.
+        submission: see :func:`lesionkit.challenges.submissions.lint`.
+        metric: one of :data:`~lesionkit.challenges.scores.METRICS`.
 
     Raises:
         DataError: a ground truth that is not sound, or a submission that would be refused.

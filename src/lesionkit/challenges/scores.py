@@ -18,7 +18,7 @@ import numpy.typing as npt
 from sklearn import metrics as sk
 
 from lesionkit.errors import DataError, OptionError
-from lesionkit.files import as_text
+from lesionkit.text import as_text
 
 #: What a challenge can rank by: 2018 and 2019 by the first, MILK10k by ``dice``.
 METRICS = ("balanced_accuracy", "auc", "ap", "dice")

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import taxonomy
+from lesionkit.data import taxonomy
 from lesionkit.errors import DataError, OptionError
-from lesionkit.files import as_text
+from lesionkit.text import as_text
 
 
 @dataclass(frozen=True)

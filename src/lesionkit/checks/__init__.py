@@ -1,7 +1,7 @@
-"""Checks: :class:`~lesionkit.records.Records` to findings; they change nothing.
+"""Checks: :class:`~lesionkit.data.records.Records` to findings; they change nothing.
 
 Example:
-    >>> from lesionkit.survey import survey
+    >>> from lesionkit.data.survey import survey
     >>> print(lk.checks.get("integrity")(records, survey(records)).summary)
     99 images: no faults. Most are PNG, 48 x 48 pixels (1 sizes).
 """

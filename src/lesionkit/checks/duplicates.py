@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from lesionkit import images
 from lesionkit.checks.finding import Finding, Findings
+from lesionkit.data import images
+from lesionkit.data.near_copies import pairs
+from lesionkit.data.records import Column, Records
+from lesionkit.data.survey import Survey
 from lesionkit.errors import ImageError
-from lesionkit.files import as_text
-from lesionkit.near_copies import pairs
-from lesionkit.records import Column, Records
-from lesionkit.survey import Survey
+from lesionkit.text import as_text
 
 _SHOWN = 10
 
@@ -41,7 +41,8 @@ def exact_duplicates(records: Records, surveyed: Survey) -> Findings:
 def near_duplicates(records: Records, surveyed: Survey) -> Findings:
     """Returns one finding for each group of one ``copy_id`` whose files are not all of equal bytes.
 
-    Its details name the pairs that link it (:func:`lesionkit.near_copies.pairs`): how alike, how flipped and turned.
+    Its details name the pairs that link it (:func:`lesionkit.data.near_copies.pairs`): how alike, how flipped and
+    turned.
 
     Example:
         >>> found = lk.audit(records, only=["near_duplicates"]).findings["near_duplicates"]

@@ -1,11 +1,12 @@
 """What a check returns."""
 
-from collections.abc import Mapping
+import collections
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lesionkit.files import as_text
-from lesionkit.markup import html_table, html_text
+from lesionkit.data.records import Column, Records
+from lesionkit.text import as_text, html_table, html_text
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,23 @@ class Findings:
         summary = f"<p>{html_text(self.summary)}</p>"
         caption = f"{self.check}: {len(self)} finding{'s' * (len(self) != 1)}"
         return (html_table(caption, ("kind", "what", "files"), rows) if rows else "") + summary
+
+
+def alike(column: Column) -> list[list[int]]:
+    """Returns the rows of each known value of ``column`` that two or more rows share, in the order of the rows."""
+    rows = collections.defaultdict(list)
+    for row, value in enumerate(column):
+        if value is not None:
+            rows[value].append(row)
+    return [same for same in rows.values() if len(same) > 1]
+
+
+def named(records: Records, rows: Iterable[int], most: int = 6) -> str:
+    """Returns the images of these rows for a sentence: file name, split and class, the first ``most`` of them."""
+    rows = list(rows)
+    shown = []
+    for row in rows[:most]:
+        one = records.record(row)
+        where = ", ".join(as_text(part) for part in (one.split, one.label) if part)
+        shown.append(as_text(one.source.replace("\\", "/").rpartition("/")[2]) + (f" ({where})" if where else ""))
+    return ", ".join(shown) + (f" and {len(rows) - most} more" if len(rows) > most else "")

@@ -4,9 +4,9 @@ import math
 import os
 
 from lesionkit.checks.finding import Finding, Findings
-from lesionkit.files import as_text
-from lesionkit.records import Records
-from lesionkit.survey import Survey
+from lesionkit.data.records import Records
+from lesionkit.data.survey import Survey
+from lesionkit.text import as_text
 
 #: From this ratio on, an unweighted loss counts one class at least twice as much as another.
 UNEVEN = 2.0

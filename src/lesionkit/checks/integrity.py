@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lesionkit.checks.finding import Finding, Findings
-from lesionkit.checks.label_conflicts import named
-from lesionkit.files import as_text
-from lesionkit.records import Records
-from lesionkit.survey import Look, Survey
+from lesionkit.checks.finding import Finding, Findings, named
+from lesionkit.data.records import Records
+from lesionkit.data.survey import Look, Survey
+from lesionkit.text import as_text
 
 #: Pixels. Most networks halve the sides five times: a shorter side than this leaves less than one place of features.
 LEAST_SIDE = 32

@@ -2,15 +2,15 @@
 
 import collections
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from lesionkit.checks.finding import Finding, Findings
-from lesionkit.files import as_text
-from lesionkit.records import Column, Records
-from lesionkit.survey import Survey
+from lesionkit.checks.finding import Finding, Findings, alike, named
+from lesionkit.data.records import Column, Records
+from lesionkit.data.survey import Survey
+from lesionkit.text import as_text
 
 
 def label_conflicts(records: Records, surveyed: Survey) -> Findings:  # noqa: ARG001
@@ -36,26 +36,6 @@ def label_conflicts(records: Records, surveyed: Survey) -> Findings:  # noqa: AR
         figures[f"{noun}s"] = _figures(records, groups) if known else None
         told.append(f"{_counted(groups, noun)} under different labels" if known else f"{noun}s are unknown")
     return Findings("label_conflicts", "; ".join(told) + ".", tuple(found), figures)
-
-
-def alike(column: Column) -> list[list[int]]:
-    """Returns the rows of each known value of ``column`` that two or more rows share, in the order of the rows."""
-    rows = collections.defaultdict(list)
-    for row, value in enumerate(column):
-        if value is not None:
-            rows[value].append(row)
-    return [same for same in rows.values() if len(same) > 1]
-
-
-def named(records: Records, rows: Iterable[int], most: int = 6) -> str:
-    """Returns the images of these rows for a sentence: file name, split and class, the first ``most`` of them."""
-    rows = list(rows)
-    shown = []
-    for row in rows[:most]:
-        one = records.record(row)
-        where = ", ".join(as_text(part) for part in (one.split, one.label) if part)
-        shown.append(as_text(one.source.replace("\\", "/").rpartition("/")[2]) + (f" ({where})" if where else ""))
-    return ", ".join(shown) + (f" and {len(rows) - most} more" if len(rows) > most else "")
 
 
 def _conflicts(records: Records, column: Column) -> list[list[int]]:

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from lesionkit.checks.finding import Finding, Findings
-from lesionkit.checks.label_conflicts import alike, named
-from lesionkit.files import as_text
-from lesionkit.records import SPLITS, Column, Records
-from lesionkit.survey import Survey
+from lesionkit.checks.finding import Finding, Findings, alike, named
+from lesionkit.data.records import SPLITS, Column, Records
+from lesionkit.data.survey import Survey
+from lesionkit.text import as_text
 
 #: Kind of finding -> the column that is equal on both sides, and how to say so; the worst kind first.
 KINDS = {

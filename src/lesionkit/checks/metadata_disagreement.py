@@ -3,12 +3,11 @@
 import collections
 from typing import Any
 
-from lesionkit import taxonomy
-from lesionkit.checks.finding import Finding, Findings
-from lesionkit.checks.label_conflicts import named
-from lesionkit.files import as_text
-from lesionkit.records import Records
-from lesionkit.survey import Survey
+from lesionkit.checks.finding import Finding, Findings, named
+from lesionkit.data import taxonomy
+from lesionkit.data.records import Records
+from lesionkit.data.survey import Survey
+from lesionkit.text import as_text
 
 #: How HAM10000 confirmed a diagnosis (``dx_type``), in words: Tschandl et al. 2018, doi:10.1038/sdata.2018.161.
 CONFIRMED = {
@@ -22,7 +21,7 @@ _ABSENT = "no diagnosis was joined"
 
 
 def metadata_disagreement(records: Records, surveyed: Survey) -> Findings:  # noqa: ARG001
-    """Returns each image whose class and whose joined diagnosis cannot both be true, by :mod:`lesionkit.taxonomy`.
+    """Returns each image whose class and whose joined diagnosis cannot both be true, by :mod:`lesionkit.data.taxonomy`.
 
     They disagree only where both are known and mean sets of diagnoses that have nothing in common. The findings where
     one is benign and the other malignant come first.

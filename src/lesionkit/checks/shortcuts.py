@@ -1,40 +1,21 @@
 """How far a model gets that sees no lesion: from numbers, file sizes, encodings and the picture's border alone."""
 
-import hashlib
-import re
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedGroupKFold
 
 from lesionkit.checks.finding import Finding, Findings
-from lesionkit.errors import DataError
-from lesionkit.files import as_text
+from lesionkit.data.records import Records
+from lesionkit.data.shortcut_forest import FAMILIES, Array, fitted_forest, learnable, shortcut_features
+from lesionkit.data.survey import Survey
 from lesionkit.options import checked_seed
 from lesionkit.progress import track
-from lesionkit.records import Records
-from lesionkit.survey import THUMBNAIL, Survey, readable
-
-Array = npt.NDArray[Any]
-
-#: Families of features, and what each looks at. The border is the outermost 4 of the thumbnail's 64 pixels.
-FAMILIES = {
-    "image_number": ("number",),
-    "file_size": ("bytes",),
-    "dimensions": ("width", "height"),
-    "encoding": ("format", "mode", "tables"),
-    "border_colour": tuple(f"border {what} {colour}" for what in ("mean", "spread") for colour in "RGB"),
-}
+from lesionkit.text import as_text
 
 FOLDS = 5
-
-_BORDER = 4
-_TREES = 50
 _RESAMPLES = 4000
 _INTERVAL = 99.9
-_DIGITS = re.compile(r"[0-9]{1,12}")
 
 
 def shortcuts(records: Records, surveyed: Survey, *, seed: int = 0) -> Findings:
@@ -59,7 +40,7 @@ def shortcuts(records: Records, surveyed: Survey, *, seed: int = 0) -> Findings:
         Balanced accuracy of a forest that sees no lesion, cross-validated on 72 images in 72 groups, ...
     """
     checked_seed(seed)
-    rows = _learnable(records, surveyed)
+    rows = learnable(records, surveyed)
     if np.any(records.split == "train"):
         rows = rows[records.split[rows] == "train"]
     groups = records.groups()
@@ -72,7 +53,7 @@ def shortcuts(records: Records, surveyed: Survey, *, seed: int = 0) -> Findings:
             f"group is one picture, lesion or patient), and {len(classes)} has as many.",
             figures={"families": {}, "classes_left_out": left_out},
         )
-    features = _features(records[rows], surveyed[rows])
+    features = shortcut_features(records[rows], surveyed[rows])
     constant = [name for name, values in features.items() if np.all(values == values[0])]
     families = {family: [name for name in names if name not in constant] for family, names in FAMILIES.items()}
     families = {family: names for family, names in families.items() if names}
@@ -100,72 +81,11 @@ def shortcuts(records: Records, surveyed: Survey, *, seed: int = 0) -> Findings:
     return Findings("shortcuts", _summary(figures), tuple(found), figures)
 
 
-def shortcut_probabilities(
-    train: Records, train_survey: Survey, test: Records, test_survey: Survey, *, seed: int = 0
-) -> npt.NDArray[np.float64]:
-    """Returns (n, C) the probabilities for ``test`` of the forest of :func:`shortcuts`, fitted on all of ``train``.
-
-    It looks at all families together. Columns are in the order of ``train.class_names``, rows sum to 1; a class without
-    training images gets 0. Training images that cannot be read or have no label are left out.
-
-    Raises:
-        OptionError: the seed is not a whole number from 0 to 2**32 - 1.
-        DataError: no training image can be read and has a label.
-        UnreadableImagesError: a test image cannot be read.
-    """
-    checked_seed(seed)
-    rows = _learnable(train, train_survey)
-    if not len(rows):
-        raise DataError(f"{as_text(train.name)} has no readable, labelled image to learn from. Received: {len(train)}")
-    test, test_survey = readable(test, test_survey)
-    known = np.column_stack(list(_features(train[rows], train_survey[rows]).values()))
-    asked = np.column_stack(list(_features(test, test_survey).values()))
-    varied = np.any(known != known[0], axis=0)
-    varied |= not varied.any()
-    forest = _forest(known[:, varied], train.label[rows], seed)
-    found = np.zeros((len(test), len(train.class_names)))
-    if len(test):
-        found[:, forest.classes_] = forest.predict_proba(asked[:, varied])
-    return found
-
-
-def _learnable(records: Records, surveyed: Survey) -> Array:
-    """Returns the readable, labelled rows, ordered by content, so that the order of the records changes no figure."""
-    rows = np.flatnonzero(surveyed.readable & (records.label >= 0))
-    key = [(surveyed.looks[row].picture_id, records.source[row], records.label[row]) for row in rows]
-    return rows[sorted(range(len(rows)), key=key.__getitem__)]
-
-
 def _enough(rows: Array, labels: Array, groups: Array) -> tuple[Array, list[int], list[int]]:
     """Returns the rows of classes with a group for each fold, these classes, and the others that have images."""
     counts = {int(label): len(np.unique(groups[rows[labels[rows] == label]])) for label in np.unique(labels[rows])}
     classes = [label for label, number in counts.items() if number >= FOLDS]
     return rows[np.isin(labels[rows], classes)], classes, [label for label in counts if label not in classes]
-
-
-def _features(records: Records, surveyed: Survey) -> dict[str, Array]:
-    """Returns the name of a feature -> (n,) its values; an image without a number has -1, a text is hashed."""
-    frame = np.ones(THUMBNAIL, dtype=bool)
-    frame[_BORDER:-_BORDER, _BORDER:-_BORDER] = False
-    border = np.zeros((len(records), 6))
-    for row, thumbnail in enumerate(surveyed.thumbnails):
-        border[row] = *thumbnail[frame].mean(axis=0), *thumbnail[frame].std(axis=0)
-    found = {"number": np.array([_number(image_id) for image_id in records.image_id], dtype=float)}
-    for name in ("bytes", "width", "height"):
-        found[name] = surveyed.column(name).astype(float)
-    for name in ("format", "mode", "tables"):
-        found[name] = np.array([_hashed(text) for text in surveyed.column(name)], dtype=float)
-    return found | dict(zip(FAMILIES["border_colour"], border.T, strict=True))
-
-
-def _number(image_id: str) -> float:
-    digits = _DIGITS.findall(image_id)
-    return float(digits[-1]) if digits else -1.0
-
-
-def _hashed(text: str) -> float:
-    """Returns a whole number below 2**24, which the forest's float32 holds exactly: two splits single it out."""
-    return float(int.from_bytes(hashlib.sha256(text.encode()).digest()[:3]))
 
 
 def _renumbered(groups: Array) -> Array:
@@ -174,18 +94,12 @@ def _renumbered(groups: Array) -> Array:
     return np.argsort(np.argsort(first))[inverse]
 
 
-def _forest(values: Array, labels: Array, seed: int) -> RandomForestClassifier:
-    """Returns a fitted forest, on one thread: several would add its trees up in another order each time."""
-    forest = RandomForestClassifier(_TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed)
-    return forest.fit(values, labels)
-
-
 def _cross_validated(values: Array, labels: Array, groups: Array, seed: int) -> Array:
     """Returns (n,) the class that a forest gives each image which learned from other groups."""
     found = np.empty_like(labels)
     for known, held in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(values, labels, groups):
         if len(held):
-            found[held] = _forest(values[known], labels[known], seed).predict(values[held])
+            found[held] = fitted_forest(values[known], labels[known], seed).predict(values[held])
     return found
 
 

@@ -6,29 +6,29 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
-from lesionkit.command_line import described, run, typed
+from lesionkit.commands.running import described, run, typed
 
 #: Command -> what it does, and the function that adds its options, imported for that command alone.
 COMMANDS = {
     "list": (
         "the families of parts, their members, and where each comes from",
-        "lesionkit.inspection_commands:add_list_options",
+        "lesionkit.commands.inspection:add_list_options",
     ),
-    "info": ("what a member of a family is, and its options", "lesionkit.inspection_commands:add_info_options"),
+    "info": ("what a member of a family is, and its options", "lesionkit.commands.inspection:add_info_options"),
     "doctor": (
         "what is installed and at hand, and whether something is broken",
-        "lesionkit.inspection_commands:add_doctor_options",
+        "lesionkit.commands.inspection:add_doctor_options",
     ),
-    "cache": ("what the cache holds, and giving it up", "lesionkit.inspection_commands:add_cache_options"),
+    "cache": ("what the cache holds, and giving it up", "lesionkit.commands.inspection:add_cache_options"),
     "audit": (
         "what a folder of images hides: copies, wrong labels, leakage, shortcuts",
-        "lesionkit.audit_command:add_options",
+        "lesionkit.commands.audit:add_options",
     ),
-    "train": ("images to a trained classifier and its report", "lesionkit.train_command:add_options"),
-    "search": ("a better recipe for the images of a folder", "lesionkit.search_command:add_options"),
-    "predict": ("what a trained classifier answers for images", "lesionkit.predict_command:add_options"),
-    "report": ("the reports of a run, written again", "lesionkit.report_command:add_options"),
-    "compare": ("whether runs are different, and how sure that is", "lesionkit.compare_command:add_options"),
+    "train": ("images to a trained classifier and its report", "lesionkit.commands.train:add_options"),
+    "search": ("a better recipe for the images of a folder", "lesionkit.commands.search:add_options"),
+    "predict": ("what a trained classifier answers for images", "lesionkit.commands.predict:add_options"),
+    "report": ("the reports of a run, written again", "lesionkit.commands.report:add_options"),
+    "compare": ("whether runs are different, and how sure that is", "lesionkit.commands.compare:add_options"),
 }
 
 

@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
-from lesionkit.audit_files import FILES, write_audit
-from lesionkit.audits import audit as audited
-from lesionkit.command_options import add_data_options, records_from
-from lesionkit.files import as_text, whole_folder
-from lesionkit.suggestions import POLICIES
+from lesionkit.auditing.audit import audit as audited
+from lesionkit.auditing.files import FILES, write_audit
+from lesionkit.auditing.suggestions import POLICIES
+from lesionkit.commands.options import add_data_options, records_from
+from lesionkit.files import whole_folder
+from lesionkit.text import as_text
 
 
 def audit(options: argparse.Namespace) -> str:

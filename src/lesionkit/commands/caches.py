@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionkit.features import FeatureStore
-from lesionkit.files import as_text, cache_folder
+from lesionkit.features.store import FeatureStore
+from lesionkit.files import cache_folder
+from lesionkit.text import as_text
 
 #: What is kept beside features, and the folder of each in the cache folder.
 FOLDERS = {"unfinished": "unfinished", "generated": "synthetic"}

@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from lesionkit.files import as_text
+from lesionkit.text import as_text
 
 
 def compare(options: argparse.Namespace) -> str:
     """Compares the runs, writes what was found, and returns what to print."""
-    from lesionkit.comparison_files import write_comparison
-    from lesionkit.run_comparison import compare_runs
+    from lesionkit.experiments.run_comparison import compare_runs
+    from lesionkit.experiments.run_comparison_files import write_comparison
 
     found = compare_runs(options.runs)
     folder = write_comparison(found, options.output, command=options.command)

@@ -15,12 +15,13 @@ from packaging.requirements import Requirement
 
 from lesionkit import backbones
 from lesionkit.backbones.weights import keras_cache_folder
-from lesionkit.caches import in_bytes, kept
+from lesionkit.commands.caches import in_bytes, kept
+from lesionkit.commands.members import FAMILIES, family
 from lesionkit.errors import LesionkitError
-from lesionkit.features import FeatureStore
-from lesionkit.files import as_text, cache_folder, storing
-from lesionkit.members import FAMILIES, family
+from lesionkit.features.store import FeatureStore
+from lesionkit.files import cache_folder, storing
 from lesionkit.registry import BUILT_IN, claims_on, package
+from lesionkit.text import as_text
 
 #: Extras that are for those who work on lesionkit, or stand for several others.
 OTHER_EXTRAS = {"all", "dev", "docs", "test"}
@@ -76,7 +77,7 @@ def diagnosis() -> Diagnosis:
 
 
 def _versions() -> Iterator[Fact]:
-    yield Fact("lesionkit", f"{version('lesionkit')} in {as_text(Path(__file__).parent)}")
+    yield Fact("lesionkit", f"{version('lesionkit')} in {as_text(Path(__file__).parents[1])}")
     yield Fact("python", f"{platform.python_version()} in {as_text(sys.prefix)}")
     yield Fact("platform", platform.platform())
     for one in map(Requirement, requires("lesionkit") or []):

@@ -2,8 +2,8 @@
 
 import argparse
 
-from lesionkit import members
-from lesionkit.command_line import say
+from lesionkit.commands import members
+from lesionkit.commands.running import say
 from lesionkit.errors import OptionError
 
 
@@ -37,7 +37,7 @@ def add_doctor_options(parser: argparse.ArgumentParser) -> None:
 
 def diagnosed(_: argparse.Namespace) -> int:
     """Says what is here; returns 0 when nothing is broken, else 1."""
-    from lesionkit.doctor import diagnosis
+    from lesionkit.commands.doctor import diagnosis
 
     found = diagnosis()
     say(str(found))
@@ -46,7 +46,7 @@ def diagnosed(_: argparse.Namespace) -> int:
 
 def add_cache_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of ``cache``."""
-    from lesionkit.caches import KINDS
+    from lesionkit.commands.caches import KINDS
 
     parser.set_defaults(quiet=True)
     actions = parser.add_subparsers(metavar="ACTION", required=True)
@@ -60,8 +60,8 @@ def add_cache_options(parser: argparse.ArgumentParser) -> None:
 
 def cache_info(_: argparse.Namespace) -> str:
     """Returns what is kept."""
-    from lesionkit.caches import in_bytes, kept
-    from lesionkit.features import FeatureStore
+    from lesionkit.commands.caches import in_bytes, kept
+    from lesionkit.features.store import FeatureStore
 
     limit = f"at most {in_bytes(FeatureStore().limit)} of feature maps are kept (LESIONKIT_CACHE_LIMIT)"
     return "\n".join([*map(str, kept()), limit])
@@ -73,7 +73,7 @@ def cache_clear(options: argparse.Namespace) -> str:
     Raises:
         OptionError: an unknown kind, or no ``--yes``.
     """
-    from lesionkit.caches import KINDS, clear, in_bytes, kept
+    from lesionkit.commands.caches import KINDS, clear, in_bytes, kept
 
     kinds = options.kinds or KINDS
     unknown = sorted(set(kinds) - set(KINDS))

@@ -7,12 +7,12 @@ from importlib.util import find_spec
 from typing import TypeVar
 
 from lesionkit import backbones, datasets
-from lesionkit.audits import identified
+from lesionkit.auditing.patches import apply_patch
+from lesionkit.data.copies import identified
+from lesionkit.data.records import Records
+from lesionkit.data.survey import readable, survey
 from lesionkit.errors import WeightsUnavailableError
-from lesionkit.patches import apply_patch
 from lesionkit.recipe import Part
-from lesionkit.records import Records
-from lesionkit.survey import readable, survey
 
 T = TypeVar("T")
 

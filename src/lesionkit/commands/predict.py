@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionkit.command_options import add_unreadable_option
+from lesionkit.commands.options import add_unreadable_option
 from lesionkit.errors import ImageError, UnreadableImagesError
-from lesionkit.files import as_text, whole_folder
+from lesionkit.files import whole_folder
+from lesionkit.text import as_text
 
 if TYPE_CHECKING:
-    from lesionkit.answers import Prediction
-    from lesionkit.bundle import Bundle
+    from lesionkit.serving.bundle import Bundle
+    from lesionkit.serving.prediction import Prediction
 
 
 def predict(options: argparse.Namespace) -> str:
     """Writes the answers and returns what to print."""
-    from lesionkit.bundle import load
+    from lesionkit.serving.bundle import load
 
     bundle = load(options.model)
     answers, unreadable = answered(bundle, options)
@@ -41,7 +42,7 @@ def answered(bundle: "Bundle", options: argparse.Namespace) -> "tuple[list[Predi
     except UnreadableImagesError as error:
         if options.on_unreadable == "error":
             raise
-        from lesionkit.answers import image_files
+        from lesionkit.serving.inputs import image_files
 
         bad = {one.source for one in error.errors}
         files = [file for path in options.images for file in image_files(path) if file not in bad]
@@ -50,8 +51,8 @@ def answered(bundle: "Bundle", options: argparse.Namespace) -> "tuple[list[Predi
 
 def write_table(bundle: "Bundle", answers: "Sequence[Prediction]", path: str) -> None:
     """Writes the answers in the columns of a run's predictions.csv, the labels empty."""
-    from lesionkit.datasets.isic_folder import image_id
-    from lesionkit.prediction_table import write_answers
+    from lesionkit.data.tables import image_id
+    from lesionkit.serving.prediction import write_answers
 
     write_answers(
         path,
@@ -91,9 +92,9 @@ def write_pictures(bundle: "Bundle", answers: "Sequence[Prediction]", folder: Pa
     import numpy as np
     from PIL import Image
 
-    from lesionkit.explain import heat_maps
-    from lesionkit.heat_map_plot import overlay
-    from lesionkit.pipeline import Pixels
+    from lesionkit.data.pipeline import Pixels
+    from lesionkit.model.heat_maps import heat_maps
+    from lesionkit.model.overlays import overlay
 
     pixels = Pixels([one.source for one in answers], bundle.image_size)
     digits = len(str(len(answers)))

@@ -4,15 +4,15 @@ import argparse
 from pathlib import Path
 
 from lesionkit import reports
+from lesionkit.challenges.submissions import LAYOUTS
 from lesionkit.errors import OptionError
-from lesionkit.files import as_text
-from lesionkit.submissions import LAYOUTS
+from lesionkit.text import as_text
 
 
 def report(options: argparse.Namespace) -> str:
     """Writes the reports and returns where they are."""
-    from lesionkit.evaluation_files import read_evaluation
-    from lesionkit.workflow import REPORTS
+    from lesionkit.evaluation.files import read_evaluation
+    from lesionkit.experiments.workflow import REPORTS
 
     if options.layout is not None and "submission" not in (options.format or ()):
         raise OptionError("--layout is of a submission: add --format submission")

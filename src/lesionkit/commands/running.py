@@ -44,7 +44,7 @@ def run(job: Callable[[argparse.Namespace], str | int], options: argparse.Namesp
     goes_on = "deterministic" in options
     try:
         if goes_on and options.deterministic:
-            from lesionkit.determinism import deterministic
+            from lesionkit.reproducibility import deterministic
 
             deterministic()
         told = job(options)

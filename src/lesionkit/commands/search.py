@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionkit import augmenters
-from lesionkit.command_options import (
+from lesionkit.commands.launching import run, search_roles
+from lesionkit.commands.options import (
     add_backbone_options,
     add_image_options,
     backbone_at_hand,
     images_from,
     records_from,
 )
+from lesionkit.data.records import Records
+from lesionkit.data.splits import split
 from lesionkit.errors import LesionkitError
-from lesionkit.files import as_text
-from lesionkit.launching import run, search_roles
 from lesionkit.recipe import Recipe, documented_baseline
-from lesionkit.records import Records
-from lesionkit.search_space import SearchSpace
-from lesionkit.splits import split
+from lesionkit.searching.space import SearchSpace
+from lesionkit.text import as_text
 
 if TYPE_CHECKING:
-    from lesionkit.recipe_tuner import RecipeTuner
+    from lesionkit.searching.tuner import RecipeTuner
 
 #: What KerasTuner calls the process that it runs in.
 ROLE = "KERASTUNER_TUNER_ID"
@@ -37,7 +37,7 @@ def search(options: argparse.Namespace) -> str | int:
         return run([sys.executable, "-m", "lesionkit", "search", *options.given], search_roles(options.workers))
 
     try:
-        from lesionkit import tuning
+        from lesionkit.searching import search as tuning
     except ImportError as error:  # without the extra
         raise LesionkitError(str(error)) from error
     space = space_from(options)
@@ -91,7 +91,7 @@ def search_options_from(options: argparse.Namespace) -> dict[str, Any]:
 
 def run_once(recipe: Recipe, options: argparse.Namespace) -> Path:
     """Returns the folder of a run of the recipe, made now unless it is there: the test set is scored once."""
-    from lesionkit.workflow import run_recipe
+    from lesionkit.experiments.workflow import run_recipe
 
     folder = Path(options.output, "best")
     report = folder / "report.json"
@@ -111,7 +111,7 @@ def run_once(recipe: Recipe, options: argparse.Namespace) -> Path:
 
 def told(tuner: "RecipeTuner", folder: Path, options: argparse.Namespace) -> str:
     """Returns the first places of the leaderboard, and where everything is."""
-    from lesionkit.recipe_tuner import in_words
+    from lesionkit.searching.tuner import in_words
 
     lines = [f"{options.objective} [95%] of the best trials, of which the first was chosen by this very score:"]
     for place in tuner.leaderboard()[:5]:

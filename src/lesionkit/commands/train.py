@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionkit import augmenters, preprocessors
-from lesionkit.aims import AIMS, Aims
-from lesionkit.command_options import (
+from lesionkit.commands.options import (
     add_backbone_options,
     add_image_options,
     backbone_asked,
@@ -16,8 +15,10 @@ from lesionkit.command_options import (
     with_backbone,
 )
 from lesionkit.errors import BundleError, LesionkitError, OptionError
-from lesionkit.files import as_text, storing
+from lesionkit.files import storing
+from lesionkit.metrics.aims import AIMS, Aims
 from lesionkit.recipe import Part, Recipe, documented_baseline
+from lesionkit.text import as_text
 
 #: What a recipe says, and options change.
 IN_RECIPE = (
@@ -30,7 +31,7 @@ def train(options: argparse.Namespace) -> str:
     """Runs the recipe and returns what to print."""
     strategy = strategy_from(options)  # before anything else of TensorFlow
 
-    from lesionkit.workflow import run_recipe
+    from lesionkit.experiments.workflow import run_recipe
 
     recipe, records, more = recipe_from(options), records_from(options), run_options_from(options, strategy)
 
@@ -101,7 +102,7 @@ def strategy_from(options: argparse.Namespace) -> Any:
 
 def run_options_from(options: argparse.Namespace, strategy: Any) -> dict[str, Any]:
     """Returns the arguments of ``run_recipe`` that are not of the recipe."""
-    from lesionkit.distribution import is_chief
+    from lesionkit.training.distribution import is_chief
 
     return {
         "strategy": strategy,

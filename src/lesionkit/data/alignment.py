@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lesionkit.data.survey import THUMBNAIL
 from lesionkit.progress import track
-from lesionkit.survey import THUMBNAIL
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]

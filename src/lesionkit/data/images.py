@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from lesionkit.errors import ImageError, OptionError
-from lesionkit.files import as_text
 from lesionkit.options import checked_image_size
+from lesionkit.text import as_text
 
 #: Names the way from bytes to pixels: what was computed by another decoder must not be mixed with this one's.
 DECODER = f"1/pillow-{PIL.__version__}"

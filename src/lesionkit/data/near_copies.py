@@ -10,20 +10,24 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lesionkit.data.alignment import BATCH, TURNS, Floats, Places, blocks, full_detail, half_detail, registered
+from lesionkit.data.survey import THUMBNAIL
 from lesionkit.errors import OptionError
 from lesionkit.progress import track
-from lesionkit.records import Column, Records, as_column
-from lesionkit.registration import BATCH, TURNS, Floats, Places, blocks, full_detail, half_detail, registered
-from lesionkit.survey import THUMBNAIL, Survey
 
 #: Likeness from which two pictures count as one, chosen by benchmarks/near_duplicates.py.
 THRESHOLD = 0.8
 
 _COLUMNS = 4096  # compared at once
+
 _NEIGHBOURS = 8  # proposed for each picture
+
 _COARSE_LEAST, _HALF_LEAST = 0.75, 0.65  # proposed pairs below these are not looked at more closely
+
 _CHANNELS = ((8, (1 / 3, 1 / 3, 1 / 3)), (4, (1, -1, 0)), (4, (0.5, 0.5, -1)))  # frequencies below, weights of RGB
+
 _CORNERS, _CENTRE = ((0.0, 0.93), (0.07, 1.0)), (0.035, 0.965)
+
 _WINDOWS = (((0.0, 1.0), (0.0, 1.0)), (_CENTRE, _CENTRE), *itertools.product(_CORNERS, _CORNERS))
 
 
@@ -83,38 +87,6 @@ def pairs(thumbnails: npt.NDArray[np.uint8]) -> Pairs:
         kept = likeness >= least
         query, other, turn, window, likeness = query[kept], other[kept], turn[kept], window[kept], likeness[kept]
     return _ordered(query, other, turn, likeness)
-
-
-def copy_ids(records: Records, surveyed: Survey) -> Column:
-    """Returns (n,) text: the same for images of equal bytes and of one picture, and for what these link; else its own.
-
-    It is the smallest ``picture_id`` among them, and None for images that cannot be read.
-
-    Args:
-        records: the images.
-        surveyed: what :func:`~lesionkit.survey.survey` returned for them, row by row.
-
-    Raises:
-        OptionError: the survey is not of as many images.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    if len(records) != len(surveyed):
-        raise OptionError(f"The survey has {len(surveyed)} rows where the records have {len(records)}.")
-    ids = as_column([None] * len(records))
-    rows = np.flatnonzero(surveyed.readable)
-    if not len(rows):
-        return ids
-    pictures, firsts, inverse = np.unique(
-        surveyed.column("picture_id")[rows].astype(str), return_index=True, return_inverse=True
-    )
-    found = pairs(surveyed.thumbnails[rows[firsts]])
-    graph = coo_array((np.ones(len(found), dtype=np.int8), (found.first, found.second)), shape=(len(pictures),) * 2)
-    group = connected_components(graph, directed=False)[1]
-    smallest = pictures[np.unique(group, return_index=True)[1]]  # pictures are sorted
-    ids[rows] = smallest[group][inverse]
-    return ids
 
 
 def _frequencies() -> tuple[Places, Places, Places]:
@@ -201,7 +173,7 @@ def _proposed(coarse: Floats) -> tuple[Places, Places]:
 def _oriented(coarse: Floats, query: Places, other: Places) -> tuple[Places, Places, Places, Floats]:
     """Returns (query, other, turn, window) of the pairs that are alike from afar, each once.
 
-    ``turn`` is a place in :data:`~lesionkit.registration.TURNS` for the query, ``window`` (m, 2, 2) the middle and
+    ``turn`` is a place in :data:`~lesionkit.data.alignment.TURNS` for the query, ``window`` (m, 2, 2) the middle and
     length, down and across, of the part of the other picture that it then shows.
     """
     _, down, across = _frequencies()

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import images
+from lesionkit.data import images
+from lesionkit.data.records import Records, Sources
+from lesionkit.data.survey import read_ahead
 from lesionkit.errors import ImageError, UnreadableImagesError
 from lesionkit.options import checked_count, checked_image_size, checked_seed
-from lesionkit.records import Records, Sources
-from lesionkit.survey import read_ahead
 
 
 class Decoded(NamedTuple):

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionkit.errors import DataError, OptionError
-from lesionkit.files import as_text
-from lesionkit.markup import html_table
+from lesionkit.text import as_text, html_table
 
 Column = npt.NDArray[Any]
 
@@ -66,7 +65,8 @@ class Records:
         lesion_id: (n,) text or None: equal where the same lesion is shown.
         patient_id: (n,) text or None: equal where the lesion is the same person's.
         copy_id: (n,) text or None: equal where the pictures are exact or near copies of each other.
-        diagnosis: (n,) text or None: what a table of metadata says, as ``"layout:code"`` of :mod:`lesionkit.taxonomy`.
+        diagnosis: (n,) text or None: what a table of metadata says, as ``"layout:code"`` of
+            :mod:`lesionkit.data.taxonomy`.
         confirmed_by: (n,) text or None: how that diagnosis was made, in the table's words.
         licence: (n,) text or None: under which the image may be used, in the table's words.
         attribution: (n,) text or None: whom to name as its source.

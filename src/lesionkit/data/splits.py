@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
+from lesionkit.data.images import read_bytes
+from lesionkit.data.records import Records, as_column
 from lesionkit.errors import DataError, ImageError
-from lesionkit.files import as_text
-from lesionkit.images import read_bytes
 from lesionkit.options import checked_count, checked_seed, checked_share
-from lesionkit.records import Records, as_column
+from lesionkit.text import as_text
 
 logger = logging.getLogger(__name__)
 

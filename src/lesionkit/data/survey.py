@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lesionkit import images
+from lesionkit.data import images
+from lesionkit.data.records import Records, Skipped, Sources, as_column
 from lesionkit.errors import ImageError, OptionError, UnreadableImagesError
 from lesionkit.progress import track
-from lesionkit.records import Records, Skipped, Sources, as_column
 
 #: (height, width) of the thumbnails that pictures are compared by.
 THUMBNAIL = (64, 64)

@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lesionkit.errors import DataError
-from lesionkit.files import as_text
+from lesionkit.text import as_text
 
 #: How tables spell a missing value, in any case.
 MISSING = ("", "na", "n/a", "nan", "null")
@@ -209,3 +210,13 @@ def _ids(table: Table, key: str) -> list[str | None]:
             earlier = table.lines[places[image]]
             raise table.error(row, key, f"{as_text(image)} stands on line {earlier} already. Keep one of the two rows.")
     return list(places)
+
+
+_ISIC_ID = re.compile(r"ISIC_\d{7}(?!\d)", re.IGNORECASE)
+
+
+def image_id(path: str) -> str:
+    """Returns the ISIC identifier in a file's name, in capitals, or the name without its suffix."""
+    stem = Path(path).stem
+    found = _ISIC_ID.search(stem)
+    return found.group().upper() if found else stem

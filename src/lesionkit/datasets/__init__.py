@@ -1,4 +1,4 @@
-"""Datasets: something on disk to :class:`~lesionkit.records.Records`.
+"""Datasets: something on disk to :class:`~lesionkit.data.records.Records`.
 
 Example:
     >>> records = lk.datasets.get("synthetic_lesions")(train_per_class=8, test_per_class=3, image_size=(48, 48))

@@ -4,11 +4,11 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
+from lesionkit.data.records import Records, checked_class_names
+from lesionkit.data.tables import Table, read_header, read_table
 from lesionkit.datasets.metadata import ISIC_ARCHIVE, Images, Layout, classes_in, metadata, to_records
 from lesionkit.errors import DataError, OptionError
-from lesionkit.files import as_text
-from lesionkit.records import Records, checked_class_names
-from lesionkit.tables import Table, read_header, read_table
+from lesionkit.text import as_text
 
 #: The layouts, each told by its key and the columns of its classes.
 LAYOUTS = (
@@ -63,7 +63,7 @@ def ground_truth_csv(
 
     Raises:
         DataError: a row without a 1 or with two, another value, ``metadata`` that fits no image or lesion, an image
-            without a file, or a table that is not sound (:func:`lesionkit.tables.read_table`).
+            without a file, or a table that is not sound (:func:`lesionkit.data.tables.read_table`).
         OptionError: ``class_names`` lacks a class that occurs or names an unknown one, or MILK10k has no metadata.
 
     Example:

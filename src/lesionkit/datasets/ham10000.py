@@ -2,8 +2,8 @@
 
 import os
 
+from lesionkit.data.records import Records
 from lesionkit.datasets.metadata import HAM10000, Images, classes_in, to_records
-from lesionkit.records import Records
 
 #: Its diagnoses, the column ``dx``.
 CODES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
@@ -29,7 +29,7 @@ def ham10000(path: str | os.PathLike[str], images: Images, *, on_missing: str = 
 
     Raises:
         DataError: an unknown or missing ``dx``, an image without a file, or a table that is not sound
-            (:func:`lesionkit.tables.read_table`).
+            (:func:`lesionkit.data.tables.read_table`).
 
     Example:
         >>> _ = Path("metadata.csv").write_text('''lesion_id,image_id,dx,dx_type,age,sex,localization

@@ -4,11 +4,11 @@ import os
 
 import numpy as np
 
+from lesionkit.data.records import Records
+from lesionkit.data.tables import Table, as_id, read_table
 from lesionkit.datasets.metadata import ISIC2020, Images, to_records
 from lesionkit.errors import DataError
-from lesionkit.files import as_text
-from lesionkit.records import Records
-from lesionkit.tables import Table, as_id, read_table
+from lesionkit.text import as_text
 
 CLASS_NAMES = ("benign", "malignant")
 
@@ -42,7 +42,7 @@ def isic2020(
 
     Raises:
         DataError: ``target`` and ``benign_malignant`` disagree, ``duplicates`` names none of the images, an image has
-            no file, or a table is not sound (:func:`lesionkit.tables.read_table`).
+            no file, or a table is not sound (:func:`lesionkit.data.tables.read_table`).
 
     Example:
         >>> _ = Path("truth.csv").write_text(

@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from lesionkit.data.records import Records
+from lesionkit.data.tables import read_header
 from lesionkit.datasets.metadata import ISIC2024, Images, to_records
-from lesionkit.records import Records
-from lesionkit.tables import read_header
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def isic2024(path: str | os.PathLike[str], images: Images, *, on_missing: str = 
 
     Raises:
         DataError: a ``target`` that is neither 0 nor 1, an image that is not there, or a table that is not sound
-            (:func:`lesionkit.tables.read_table`).
+            (:func:`lesionkit.data.tables.read_table`).
 
     Example:
         >>> _ = Path("table.csv").write_text('''isic_id,target,patient_id,lesion_id,iddx_1

@@ -2,10 +2,10 @@
 
 import os
 
+from lesionkit.data.records import Records
+from lesionkit.data.tables import read_header
 from lesionkit.datasets.metadata import ISIC_ARCHIVE, Images, classes_in, deepest, to_records
 from lesionkit.errors import OptionError
-from lesionkit.records import Records
-from lesionkit.tables import read_header
 
 _LEVELS = tuple(f"diagnosis_{level}" for level in range(1, 6))
 _OLD_LEVELS = ("benign_malignant", "diagnosis")
@@ -34,7 +34,7 @@ def isic_archive(path: str | os.PathLike[str], images: Images, *, level: int = 3
     Raises:
         OptionError: ``level`` is not a whole number from 1 to 5.
         DataError: fewer than two classes, an image without a file, or a table that is not sound
-            (:func:`lesionkit.tables.read_table`).
+            (:func:`lesionkit.data.tables.read_table`).
 
     Example:
         >>> _ = Path("metadata.csv").write_text('''isic_id,diagnosis_1,diagnosis_2

@@ -1,13 +1,14 @@
 """A folder with one folder of images for each class, as the nine-class ISIC set is shipped."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from lesionkit.data.records import Records, checked_class_names
+from lesionkit.data.tables import image_id
 from lesionkit.errors import DataError
-from lesionkit.files import as_text, is_hidden
-from lesionkit.records import Records, checked_class_names
+from lesionkit.files import is_hidden
+from lesionkit.text import as_text
 
 _SPLIT_FOLDERS = {
     "train": "train",
@@ -18,7 +19,6 @@ _SPLIT_FOLDERS = {
     "test": "test",
     "testing": "test",
 }
-_ISIC_ID = re.compile(r"ISIC_\d{7}(?!\d)", re.IGNORECASE)
 
 
 def isic_folder(
@@ -72,13 +72,6 @@ def isic_folder(
         split=[row[2] for row in rows],  # type: ignore[arg-type]
         name=name or Path(base).resolve().name,
     )
-
-
-def image_id(path: str) -> str:
-    """Returns the ISIC identifier in a file's name, in capitals, or the name without its suffix."""
-    stem = Path(path).stem
-    found = _ISIC_ID.search(stem)
-    return found.group().upper() if found else stem
 
 
 def _split_folders(base: str) -> dict[str, str]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lesionkit.datasets.isic_folder import image_id
+from lesionkit.data.records import Records, Skipped
+from lesionkit.data.tables import IMAGE_SUFFIX, MISSING, Table, as_id, image_id, read_header, read_table
 from lesionkit.errors import DataError, OptionError
-from lesionkit.files import as_text, is_hidden
-from lesionkit.records import Records, Skipped
-from lesionkit.tables import IMAGE_SUFFIX, MISSING, Table, as_id, read_header, read_table
+from lesionkit.files import is_hidden
+from lesionkit.text import as_text
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Layout:
     in all.
 
     Attributes:
-        name: its name in :mod:`lesionkit.taxonomy`.
+        name: its name in :mod:`lesionkit.data.taxonomy`.
         title: its name in words.
         key: the column of the images' ids.
         needs: the columns that it is told by, besides ``key``.
@@ -57,13 +57,13 @@ class Layout:
         """Returns the table in ``path``; it must have ``key``, ``needs`` and the columns ``more``.
 
         Raises:
-            DataError: see :func:`lesionkit.tables.read_table`.
+            DataError: see :func:`lesionkit.data.tables.read_table`.
         """
         optional = (*_COMMON.values(), self.confirmed_by, *self.diagnosis)
         return read_table(path, (self.key, *self.needs, *more), optional, self.key, missing=self.missing)
 
     def known(self, table: Table) -> dict[str, list[str | None]]:
-        """Returns the columns of a table as :class:`~lesionkit.records.Records` calls them, each of n rows."""
+        """Returns the columns of a table as :class:`~lesionkit.data.records.Records` calls them, each of n rows."""
         return {
             "image_id": [image_id(f"{key}.jpg") for key in table[self.key]],
             **{name: table[column] for name, column in _COMMON.items()},
@@ -102,7 +102,7 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, list[str | None]]:
         a value is missing.
 
     Raises:
-        DataError: no such layout, or none of these columns, or see :func:`lesionkit.tables.read_table`.
+        DataError: no such layout, or none of these columns, or see :func:`lesionkit.data.tables.read_table`.
 
     Example:
         >>> _ = Path("metadata.csv").write_text('''lesion_id,image_id,dx,dx_type,age,sex,localization

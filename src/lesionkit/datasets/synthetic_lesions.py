@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lesionkit.data.records import Records
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.datasets.lesion_drawing import photograph
 from lesionkit.errors import DataError, OptionError
-from lesionkit.files import as_text, cache_folder, whole_folder
+from lesionkit.files import cache_folder, whole_folder
 from lesionkit.options import checked_count, checked_image_size, checked_seed
-from lesionkit.records import Records
+from lesionkit.text import as_text
 
 #: Goes up whenever the pictures change, so that those of two versions are never mixed.
 VERSION = 1

@@ -9,17 +9,20 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import images, labelled
-from lesionkit.augmentation import View, views_of
-from lesionkit.checks.shortcuts import shortcut_probabilities
+from lesionkit.data import images
+from lesionkit.data.records import Records
+from lesionkit.data.relation import relate
+from lesionkit.data.shortcut_forest import shortcut_probabilities
+from lesionkit.data.summary import DataSummary
+from lesionkit.data.survey import survey
 from lesionkit.errors import DataError, OptionError
-from lesionkit.evaluation import Evaluation, HeldOut
-from lesionkit.features import FeatureStore
-from lesionkit.prediction import answers, predict
+from lesionkit.evaluation.evaluation import Evaluation, HeldOut
+from lesionkit.evaluation.labels import class_names_of, mapped, places
+from lesionkit.features.store import FeatureStore
+from lesionkit.model.inference import answers, predict
+from lesionkit.model.views import View, views_of
 from lesionkit.recipe import watches
-from lesionkit.records import Records
-from lesionkit.run import DataSummary, TrainingRun, relate
-from lesionkit.survey import survey
+from lesionkit.training.run import TrainingRun
 
 _EARLY_STOPPING = "training looked at them to choose its epoch (early stopping)"
 
@@ -69,31 +72,31 @@ def evaluate(
         True
     """
     started = time.perf_counter()
-    names = labelled.class_names_of(model, data, class_names)
+    names = class_names_of(model, data, class_names)
     if class_mapping and not isinstance(data, Records):
         raise OptionError("class_mapping is for Records; give arrays and datasets the model's own labels.")
     seen_as = views_of(views, model.input.shape[1:3])
     more: dict[str, Any] = {}
     features_s = 0.0
     if isinstance(data, Records):
-        data, labels = labelled.mapped(data, names, class_mapping or {})
+        data, labels = mapped(data, names, class_mapping or {})
         answered = answers(model, data, store, batch_size, seen_as)
         data = dataclasses.replace(data, picture_id=answered.picture_id)
         probabilities, features_s = answered.probabilities, answered.features_s
         more = {"data": DataSummary.of(data), "relation": relate(data, run.seen if run else None)}
         if train is not None:
-            seen = labelled.mapped(train, names, {})[0]
+            seen = mapped(train, names, {})[0]
             more["shortcut"] = shortcut_probabilities(seen, survey(seen), data, survey(data))
     elif isinstance(data, tuple):
         if not len(data[0]):
             raise DataError("Scores need labelled images. Received: no images.")
         pixels = np.stack([images.from_array(image, model.input.shape[1:3]) for image in data[0]])
-        labels = labelled.places(data[1], names)
+        labels = places(data[1], names)
         probabilities = predict(model, pixels, batch_size, seen_as)
     else:
         probabilities, labels = _over_dataset(model, data, seen_as)
     if held_out is not None:
-        kept, truth = labelled.mapped(held_out, names, {})
+        kept, truth = mapped(held_out, names, {})
         answered = answers(model, kept, store, batch_size, seen_as)
         chosen = _EARLY_STOPPING if run and run.recipe and watches(run.recipe) else ""
         more["held_out"] = HeldOut(truth, answered.probabilities, kept.groups(), chosen)
@@ -123,7 +126,7 @@ def _over_dataset(
     for pixels, given in data:
         images = np.asarray(pixels)
         probabilities.append(predict(model, images, len(images), views))
-        labels.append(labelled.places(given, ()))
+        labels.append(places(given, ()))
     if not labels:
         raise DataError("Scores need labelled images. Received: an empty dataset.")
     return np.concatenate(probabilities), np.concatenate(labels)

@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import metrics, scores
-from lesionkit.aims import AIMS, Aims
-from lesionkit.calibration import Calibration, calibrate
-from lesionkit.class_scores import ClassScore, binary_scores, class_scores
-from lesionkit.conformal import ConformalSets, Coverage, conformal_sets, coverage
+from lesionkit.data.relation import Relation, unrelated
+from lesionkit.data.summary import DataSummary
 from lesionkit.errors import DataError
-from lesionkit.malignancy import Malignancy, malignancy_of
-from lesionkit.markup import html_table, html_text
-from lesionkit.operating_points import OperatingPoint, operating_point
-from lesionkit.robustness import Stress
-from lesionkit.run import DataSummary, Relation, TrainingRun, unrelated
-from lesionkit.scores import NAMES, Gain, Score, shown
-from lesionkit.selective import Selective, selective
+from lesionkit.metrics import classification as metrics
+from lesionkit.metrics import three_scores as scores
+from lesionkit.metrics.aims import AIMS, Aims
+from lesionkit.metrics.calibration import Calibration, calibrate
+from lesionkit.metrics.class_scores import ClassScore, binary_scores, class_scores
+from lesionkit.metrics.conformal import ConformalSets, Coverage, conformal_sets, coverage
+from lesionkit.metrics.malignancy import Malignancy, malignancy_of
+from lesionkit.metrics.operating_points import OperatingPoint, operating_point
+from lesionkit.metrics.robustness import Stress
+from lesionkit.metrics.selective import Selective, selective
+from lesionkit.metrics.three_scores import NAMES, Gain, Score, shown
+from lesionkit.text import html_table, html_text
+from lesionkit.training.run import TrainingRun
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +102,7 @@ class Evaluation:
         stress: how it answered the same images with artefacts on them.
         findings: check -> what it found in all images, in a sentence or two.
         aims: what it is wanted for.
-        pictures: images to look at, with what spoke for the answer (:func:`~lesionkit.illustration.illustrate`).
+        pictures: images to look at, with what spoke for the answer (:func:`~lesionkit.illustrate`).
         command: the command line that made it.
         hashes: file of the run -> SHA-256 of its bytes.
         patch: the label patch that was applied to the training images, as what JSON can hold: ``file``, ``sha256``
@@ -199,12 +202,12 @@ class Evaluation:
 
     @functools.cached_property
     def class_scores(self) -> dict[str, ClassScore]:
-        """Class name -> how it is told from the rest, with intervals (:mod:`~lesionkit.class_scores`)."""
+        """Class name -> how it is told from the rest, with intervals (:mod:`~lesionkit.metrics.class_scores`)."""
         return class_scores(self.labels, self.probabilities, self.class_names, self.relation.group)
 
     @functools.cached_property
     def malignancy(self) -> Malignancy | None:
-        """The images as benign or malignant; None where the classes do not tell (:mod:`~lesionkit.malignancy`)."""
+        """The images as benign or malignant; None where the classes do not tell."""
         return malignancy_of(self.labels, self.probabilities, self.class_names)
 
     @functools.cached_property
@@ -217,7 +220,7 @@ class Evaluation:
 
     @functools.cached_property
     def calibration(self) -> Calibration:
-        """What the probabilities are worth, before and after temperature scaling (:mod:`~lesionkit.calibration`)."""
+        """What the probabilities are worth, before and after temperature scaling."""
         held_out = (self.held_out.labels, self.held_out.probabilities) if self.held_out else None
         return calibrate(self.labels, self.probabilities, self.relation.group, held_out)
 
@@ -241,12 +244,12 @@ class Evaluation:
 
     @functools.cached_property
     def selective(self) -> Selective:
-        """How accurate it is when it leaves its least certain answers to a person (:mod:`~lesionkit.selective`)."""
+        """How accurate it is when it leaves its least certain answers to a person."""
         return selective(self.labels, self.probabilities, self.relation.group)
 
     @functools.cached_property
     def conformal_sets(self) -> ConformalSets:
-        """The thresholds of its sets of possible classes (:mod:`~lesionkit.conformal`)."""
+        """The thresholds of its sets of possible classes (:mod:`~lesionkit.metrics.conformal`)."""
         one = self.held_out
         held_out = (one.labels, one.probabilities, one.group) if one else None
         return conformal_sets(held_out, self.class_names, level=self.aims.coverage, chosen=one.chosen if one else "")

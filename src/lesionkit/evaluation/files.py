@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from lesionkit.aims import Aims
+from lesionkit.data.records import Skipped
+from lesionkit.data.relation import Relation
+from lesionkit.data.summary import DataSummary
 from lesionkit.errors import BundleError, DataError
-from lesionkit.evaluation import Evaluation, HeldOut, Picture
-from lesionkit.files import as_text, whole_file
+from lesionkit.evaluation.evaluation import Evaluation, HeldOut, Picture
+from lesionkit.files import whole_file
+from lesionkit.metrics.aims import Aims
+from lesionkit.metrics.robustness import Stress, Stressed
 from lesionkit.recipe import Recipe
-from lesionkit.records import Skipped
-from lesionkit.robustness import Stress, Stressed
-from lesionkit.run import DataSummary, Relation, TrainingRun
+from lesionkit.text import as_text
+from lesionkit.training.run import TrainingRun
 
 SCHEMA_VERSION = 1
 
@@ -48,7 +51,7 @@ def read_evaluation(path: str | os.PathLike[str]) -> Evaluation:
         BundleError: there is no such file, it is not an evaluation, or a newer lesionkit wrote it.
 
     Example:
-        >>> from lesionkit.evaluation_files import write_evaluation
+        >>> from lesionkit.evaluation.files import write_evaluation
         >>> file = write_evaluation(evaluation, "evaluation.npz")
         >>> lk.read_evaluation(file).accuracy == evaluation.accuracy
         True

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from lesionkit.data.pipeline import Pixels
 from lesionkit.errors import DataError
-from lesionkit.evaluation import Evaluation, Picture
-from lesionkit.explain import border_share, heat_maps
+from lesionkit.evaluation.evaluation import Evaluation, Picture
+from lesionkit.model.heat_maps import heat_maps
+from lesionkit.model.overlays import border_share
 from lesionkit.options import checked_count
-from lesionkit.pipeline import Pixels
 
 #: How many images of each class are shown.
 SAMPLES = 4
@@ -20,7 +21,8 @@ def illustrate(model: keras.Model, evaluation: Evaluation, *, limit: int = 12) -
     """Returns the evaluation with ``pictures``: its most confident mistakes, its least certain hits, and samples.
 
     The first two come with the map of what spoke for the class that was answered
-    (:func:`~lesionkit.explain.heat_maps`), of the image as it is, also where ``evaluation`` is over several views.
+    (:func:`~lesionkit.model.heat_maps.heat_maps`), of the image as it is, also where ``evaluation`` is over several
+    views.
 
     Args:
         model: the classifier that was evaluated.

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.assembly import origin
+from lesionkit.data.records import Records
 from lesionkit.errors import DataError
-from lesionkit.files import as_text
-from lesionkit.records import Records
+from lesionkit.model.parts import origin
+from lesionkit.text import as_text
 
 
 def class_names_of(model: keras.Model, data: Any, class_names: Sequence[str] | None = None) -> tuple[str, ...]:

@@ -17,15 +17,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lesionkit import images, labelled, metrics
-from lesionkit.artefacts import ARTEFACTS, STRENGTHS, Pixels, add
+from lesionkit.data import images
+from lesionkit.data.records import Records
+from lesionkit.data.survey import read_ahead
 from lesionkit.errors import DataError, ImageError, OptionError, UnreadableImagesError
-from lesionkit.metrics import Labels
+from lesionkit.evaluation.artefacts import ARTEFACTS, STRENGTHS, Pixels, add
+from lesionkit.evaluation.labels import class_names_of, mapped, places
+from lesionkit.metrics import classification
+from lesionkit.metrics.classification import Labels
+from lesionkit.metrics.robustness import Change, Stress, stress_of
 from lesionkit.options import checked_count, checked_seed
 from lesionkit.progress import track
-from lesionkit.records import Records
-from lesionkit.robustness import Change, Stress, stress_of
-from lesionkit.survey import read_ahead
 
 #: Longer side of the pictures that artefacts are drawn on, in pixels: larger ones are shrunk to it before.
 LONGEST = 512
@@ -70,7 +72,7 @@ def stress_panel(
     checked_count(batch_size, "batch_size")
     if not strengths or not set(strengths) <= set(STRENGTHS):
         raise OptionError(f"strengths are some of 1, 2, 3. Received: {strengths!r}")
-    opened, labels, group, keys = _given(data, labelled.class_names_of(model, data, class_names))
+    opened, labels, group, keys = _given(data, class_names_of(model, data, class_names))
     rows = _chosen(labels, keys, checked_count(limit, "limit"), checked_seed(seed))
     changes = list(itertools.product(ARTEFACTS, dict.fromkeys(strengths)))
     answers = _answers(model, opened, rows, changes, seed, batch_size)
@@ -83,15 +85,15 @@ def _given(data: Any, names: tuple[str, ...]) -> tuple[Callable[[int], Pixels], 
     The text is the image's name, not its place, so that the same images are drawn in whatever order they come.
     """
     if isinstance(data, Records):
-        records, labels = labelled.mapped(data, names, {})
+        records, labels = mapped(data, names, {})
         keys = [f"{image}\n{source}" for image, source in zip(records.image_id, records.source, strict=True)]
         return lambda row: images.load(records.source[row]), labels, records.groups(), keys
     if not isinstance(data, tuple) or len(data) != 2:
         raise OptionError(f"data are Records, or (images, labels). Received: {type(data).__name__}")
-    pictures, labels = data[0], labelled.places(data[1], names)
+    pictures, labels = data[0], places(data[1], names)
     if not len(pictures) or len(pictures) != len(labels):
         raise DataError(f"Scores need a label for each image. Received: {len(pictures)} images, {len(labels)} labels.")
-    metrics.checked(labels, np.full((len(labels), len(names)), 1 / len(names)))
+    classification.checked(labels, np.full((len(labels), len(names)), 1 / len(names)))
     keys = [hashlib.sha256(np.asarray(picture).tobytes()).hexdigest() for picture in pictures]
     return lambda row: images.from_array(pictures[row]), labels, np.arange(len(labels)), keys
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lesionkit.evaluation import Evaluation
-from lesionkit.files import as_text
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.metrics.three_scores import NAMES, gained
 from lesionkit.recipe import Recipe
-from lesionkit.run import GAP
-from lesionkit.scores import NAMES, gained
+from lesionkit.text import as_text
+from lesionkit.training.run import GAP
 
 #: Test images of a class below which its figures are not to be believed. With 30 images the 95% interval of a share
 #: near one half is 36 points wide (Wilson 1927, "Probable Inference", its formula at n = 30, 15 right: 0.33 to 0.67).

@@ -1,14 +1,14 @@
-"""Differences to a baseline, as inline SVG for a page."""
+"""Differences to a baseline with their intervals, as inline SVG for a page."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from lesionkit.comparison import BETTER, WORSE, Comparison
-from lesionkit.figures import BAD, INK, OURS, QUIET, svg
-from lesionkit.files import as_text
-from lesionkit.pages import ends, points
+from lesionkit.metrics.intervals.comparison import BETTER, WORSE, Comparison
+from lesionkit.pages.page import ends, points
+from lesionkit.pages.svg import BAD, INK, OURS, QUIET, svg
+from lesionkit.text import as_text
 
 _COLOURS = {BETTER: OURS, WORSE: BAD}
 

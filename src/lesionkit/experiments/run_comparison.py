@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.comparison import Comparison, McNemar, compare, mcnemar
 from lesionkit.errors import DataError, OptionError
-from lesionkit.evaluation import Evaluation
-from lesionkit.evaluation_files import read_evaluation
-from lesionkit.files import as_text
-from lesionkit.metrics import SCORED
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.evaluation.files import read_evaluation
+from lesionkit.metrics.classification import SCORED
+from lesionkit.metrics.intervals.comparison import Comparison, McNemar, compare, mcnemar
+from lesionkit.metrics.three_scores import NAMES, Score, score, shown
 from lesionkit.recipe import Recipe, flat
-from lesionkit.scores import NAMES, Score, score, shown
+from lesionkit.text import as_text
 
 Rows = npt.NDArray[np.int64]
 
@@ -61,8 +61,9 @@ class RunComparison:
 
     Attributes:
         contenders: the first is what the others are compared with.
-        duels: ``"as_shipped"``, ``"deduplicated"`` or ``"lesion_clean"`` (:data:`~lesionkit.scores.NAMES`; of images
-            that are so for all runs) -> a duel for each contender but the first.
+        duels: ``"as_shipped"``, ``"deduplicated"`` or ``"lesion_clean"``
+            (:data:`~lesionkit.metrics.three_scores.NAMES`; of images that are so for all runs) -> a duel for each
+            contender but the first.
         scores: the same -> a score of each contender, the mean of its seeds' probabilities where it has several.
         notes: what a reader should know.
     """
@@ -105,7 +106,8 @@ def compare_runs(folders: Sequence[str | os.PathLike[str]]) -> RunComparison:
     """Returns how runs compare with the first, by the predictions that they wrote for the same test images.
 
     Runs whose recipes differ in the seed only are one contender: its seeds are drawn too
-    (:func:`~lesionkit.comparison.compare`). Every verdict is at the level that all comparisons need together.
+    (:func:`~lesionkit.metrics.intervals.comparison.compare`). Every verdict is at the level that all comparisons need
+    together.
 
     Args:
         folders: two or more folders that :func:`~lesionkit.run_recipe` wrote; the first is what the others are compared
@@ -118,7 +120,7 @@ def compare_runs(folders: Sequence[str | os.PathLike[str]]) -> RunComparison:
             common.
 
     Example:
-        >>> from lesionkit.evaluation_files import write_evaluation
+        >>> from lesionkit.evaluation.files import write_evaluation
         >>> files = [write_evaluation(one, f"{n}.npz") for n, one in enumerate([evaluation, lk.evaluate(model, test)])]
         >>> [duel] = lk.compare_runs(files).duels["as_shipped"]
         >>> duel.scores["accuracy"].verdict

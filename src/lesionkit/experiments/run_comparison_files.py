@@ -4,12 +4,12 @@ import json
 import os
 from pathlib import Path
 
-from lesionkit.comparison_chart import differences
-from lesionkit.environment import environment
+from lesionkit.experiments.differences import differences
+from lesionkit.experiments.run_comparison import RunComparison
 from lesionkit.files import whole_file
-from lesionkit.pages import page
-from lesionkit.run_comparison import RunComparison
-from lesionkit.scores import NAMES
+from lesionkit.metrics.three_scores import NAMES
+from lesionkit.pages.page import page
+from lesionkit.reproducibility import environment
 
 SCHEMA_VERSION = 1
 

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lesionkit.comparison import BETTER, CANNOT_TELL, WORSE, Comparison
-from lesionkit.comparison_chart import differences
-from lesionkit.document import Section, Table, document
-from lesionkit.files import as_text
-from lesionkit.markup import plain, table
-from lesionkit.metrics import RESAMPLES
+from lesionkit.experiments.differences import differences
+from lesionkit.metrics.intervals.comparison import BETTER, CANNOT_TELL, WORSE, Comparison
+from lesionkit.metrics.intervals.resampling import RESAMPLES
+from lesionkit.metrics.three_scores import NAMES, Score, shown
+from lesionkit.pages.page import Section, Table, document
 from lesionkit.recipe import Recipe
-from lesionkit.scores import NAMES, Score, shown
+from lesionkit.text import as_text, plain, table
 
 Facts = Mapping[str, str | Sequence[str]]
 
@@ -73,7 +72,7 @@ def named(row: Row) -> str:
 
 
 def markdown_of(rows: Sequence[Row], facts: Facts, missing: Sequence[str]) -> str:
-    """Returns the comparison for people, as Markdown; see :func:`~lesionkit.improvement_files.write_improvements`."""
+    """Returns the comparison for people, as Markdown."""
     lines = ["# What each improvement is worth", "\n".join(f"- {plain(line)}" for line in _conclusions(rows))]
     if missing:
         lines.append(f"> **Not finished:** {plain(', '.join(missing))}. The same command goes on.")

@@ -11,23 +11,23 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import metrics
-from lesionkit.augmentation import views_of
-from lesionkit.checkpoints import identity
-from lesionkit.comparison import compare
-from lesionkit.determinism import is_deterministic
-from lesionkit.environment import environment
-from lesionkit.evaluating import evaluate
-from lesionkit.evaluation import Evaluation
-from lesionkit.features import FeatureStore
+from lesionkit.data.records import Records
+from lesionkit.data.relation import relate
+from lesionkit.data.splits import folds, split
+from lesionkit.data.summary import Seen
+from lesionkit.evaluation.evaluate import evaluate
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.experiments.fitting import build, fit, shared
+from lesionkit.experiments.variant_report import Row
+from lesionkit.features.store import FeatureStore
 from lesionkit.files import whole_file
-from lesionkit.improvement_report import Row
-from lesionkit.metrics import SCORED
+from lesionkit.metrics import classification
+from lesionkit.metrics.classification import SCORED
+from lesionkit.metrics.intervals import resampling
+from lesionkit.metrics.intervals.comparison import compare
+from lesionkit.model.views import views_of
 from lesionkit.recipe import Recipe
-from lesionkit.records import Records
-from lesionkit.run import Seen, relate
-from lesionkit.splits import folds, split
-from lesionkit.workflow import build, fit, shared
+from lesionkit.reproducibility import environment, identity, is_deterministic
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def cross_validate(
 
     Args:
         variant: what to train.
-        records: the images, with their groups known (see :func:`~lesionkit.audits.identified`).
+        records: the images, with their groups known (see :func:`~lesionkit.data.copies.identified`).
         folder: where finished folds are kept.
         seeds: how many.
         k: folds of each seed.
@@ -175,8 +175,10 @@ def rows_of(answers: Sequence[Answers], records: Records, *, comparisons: int | 
     base = answers[0].probabilities
     rows = []
     for number, one in enumerate(answers):
-        drawn = metrics.bootstrap(labels, *one.probabilities, groups=groups)
-        scores = {name: [getattr(metrics, name)(labels, of_seed) for of_seed in one.probabilities] for name in SCORED}
+        drawn = resampling.bootstrap(labels, *one.probabilities, groups=groups)
+        scores = {
+            name: [getattr(classification, name)(labels, of_seed) for of_seed in one.probabilities] for name in SCORED
+        }
         compared = (
             compare(labels, base, one.probabilities, groups, comparisons=comparisons or len(answers) - 1)
             if number
@@ -188,7 +190,7 @@ def rows_of(answers: Sequence[Answers], records: Records, *, comparisons: int | 
                 what=one.variant.what,
                 recipe=one.variant.recipe,
                 balanced_accuracy=float(np.mean(scores["balanced_accuracy"])),
-                interval=metrics.interval(drawn[..., SCORED.index("balanced_accuracy")].mean(axis=0)),
+                interval=resampling.interval(drawn[..., SCORED.index("balanced_accuracy")].mean(axis=0)),
                 accuracy=float(np.mean(scores["accuracy"])),
                 loss=float(np.mean(scores["loss"])),
                 comparison=compared,

@@ -7,39 +7,39 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from lesionkit import reports, trainers
-from lesionkit.aims import AIMS, Aims
-from lesionkit.assembly import build_classifier, parts
-from lesionkit.audits import identified, working_checks
-from lesionkit.augmentation import View, augmenter
-from lesionkit.bundle import write_model
-from lesionkit.card import write_card
-from lesionkit.checks.shortcuts import shortcut_probabilities
-from lesionkit.distribution import is_chief
+from lesionkit import reports
+from lesionkit.auditing.audit import working_checks
+from lesionkit.auditing.patches import apply_patch, described
+from lesionkit.data.copies import identified
+from lesionkit.data.records import Records
+from lesionkit.data.shortcut_forest import shortcut_probabilities
+from lesionkit.data.splits import split
+from lesionkit.data.survey import readable, survey
 from lesionkit.errors import DataError, OptionError
-from lesionkit.evaluating import evaluate
-from lesionkit.evaluation import Evaluation
-from lesionkit.evaluation_files import NAME, write_evaluation
-from lesionkit.features import FeatureStore
-from lesionkit.files import as_text, cache_folder, whole_folder
-from lesionkit.illustration import illustrate
+from lesionkit.evaluation.evaluate import evaluate
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.evaluation.files import NAME, write_evaluation
+from lesionkit.evaluation.illustration import illustrate
+from lesionkit.evaluation.stress import stress_panel
+from lesionkit.experiments.fitting import build, fit, shared
+from lesionkit.features.store import FeatureStore
+from lesionkit.files import cache_folder, whole_folder
+from lesionkit.metrics.aims import AIMS, Aims
+from lesionkit.model.views import View
 from lesionkit.options import called
-from lesionkit.patches import apply_patch, described
-from lesionkit.prediction_table import write_predictions
-from lesionkit.preparation import built
 from lesionkit.recipe import Recipe
-from lesionkit.records import Records
-from lesionkit.run import TrainingRun
-from lesionkit.splits import split
-from lesionkit.stress import stress_panel
-from lesionkit.survey import readable, survey
+from lesionkit.serving.bundle import write_model
+from lesionkit.serving.card import write_card
+from lesionkit.serving.prediction import write_predictions
+from lesionkit.text import as_text
+from lesionkit.training.distribution import is_chief
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ REPORTS = {
     "model_card": "card.md",
     "plots": "plots.png",
 }
+
 FILES = ("model.keras", "card.json", "predictions.csv", NAME, *REPORTS.values())
 
 
@@ -161,58 +162,6 @@ def run_recipe(
         shutil.rmtree(unfinished, ignore_errors=True)
         logger.info("written: %s", as_text(output))
     return evaluation
-
-
-def build(recipe: Recipe, class_names: Sequence[str]) -> keras.Model:
-    """Returns the classifier of a recipe, in the precision that its trainer wants.
-
-    Raises:
-        LesionkitError: see :func:`~lesionkit.build_classifier`; also where the trainer or the augmenter cannot be made.
-    """
-    if recipe.augmenter is not None:
-        augmenter(recipe.augmenter)
-    return built(
-        lambda: build_classifier(
-            class_names,
-            image_size=recipe.image_size,
-            preprocessor=recipe.preprocessor,
-            backbone=recipe.backbone,
-            head=recipe.head,
-            seed=recipe.seed,
-        ),
-        getattr(_trainer(recipe), "precision", "float32"),
-    )
-
-
-def fit(
-    recipe: Recipe,
-    model: keras.Model,
-    train: Records,
-    validation: Records,
-    *,
-    store: FeatureStore | bool = True,
-    strategy: "tf.distribute.Strategy | None" = None,
-    resume_dir: str | os.PathLike[str] | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> TrainingRun:
-    """Fits ``model`` in place as the recipe says; see ``Frozen.fit``."""
-    asked = {"augmenter": recipe.augmenter, "strategy": strategy}
-    more = {name: value for name, value in asked.items() if value is not None}  # others' trainers may know neither
-    ways = {"store": store, "resume_dir": resume_dir, "callbacks": callbacks}
-    run: TrainingRun = _trainer(recipe).fit(model, train, validation, **ways, **more)
-    return dataclasses.replace(run, recipe=recipe)
-
-
-def shared(model: keras.Model, store: FeatureStore | bool) -> FeatureStore | bool:
-    """Returns where the features of a fitted model belong: nowhere when its backbone has learned, like no other has."""
-    return False if parts(model).backbone.trainable_weights else store
-
-
-def _trainer(recipe: Recipe) -> Any:
-    name, options = recipe.trainer.name, {"seed": recipe.seed, **recipe.trainer.options}
-    if isinstance(options.get("first"), Mapping):  # the phase before has the recipe's seed too
-        options["first"] = {"seed": recipe.seed, **options["first"]}
-    return called(trainers.get(name), name, **options)
 
 
 def _unfinished(output: str | os.PathLike[str]) -> Path:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lesionkit import images
+from lesionkit.data import images
 
-#: Changes whenever :mod:`lesionkit.folding` computes other bits than before.
+#: Changes whenever :mod:`lesionkit.features.folding` computes other bits than before.
 ENGINE = "folded/3"
 
 

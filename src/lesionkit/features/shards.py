@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.files import as_text, whole_file
+from lesionkit.files import whole_file
+from lesionkit.text import as_text
 
 logger = logging.getLogger(__name__)
 

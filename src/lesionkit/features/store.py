@@ -22,15 +22,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import images
+from lesionkit.data import images
+from lesionkit.data.pipeline import Decoded, decode_each
+from lesionkit.data.records import Sources
+from lesionkit.data.survey import THREADS
 from lesionkit.errors import ImageError, OptionError, StorageError, UnreadableImagesError
-from lesionkit.files import as_text, cache_folder
-from lesionkit.fingerprints import fingerprint
-from lesionkit.pipeline import Decoded, decode_each
+from lesionkit.features.fingerprint import fingerprint
+from lesionkit.features.shards import Features, Shard, open_shards, places_of, row_type, write_shard
+from lesionkit.files import cache_folder
 from lesionkit.progress import track
-from lesionkit.records import Sources
-from lesionkit.shards import Features, Shard, open_shards, places_of, row_type, write_shard
-from lesionkit.survey import THREADS
+from lesionkit.text import as_text
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class FeatureStore:
         Args:
             frozen: a built ``keras.Model`` from (B, height, width, 3) RGB in [0, 255] to feature maps.
             sources: the image files, n >= 1.
-            views: what the network sees of each image: a :class:`~lesionkit.augmentation.View`, or None for the image
+            views: what the network sees of each image: a :class:`~lesionkit.model.views.View`, or None for the image
                 itself. The features of the first view of all images come first, then those of the second.
 
         Raises:
@@ -206,7 +207,7 @@ _last_forward: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]] 
 
 def _forward(name: str, frozen: Any) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]:
     """Returns the frozen network of this fingerprint as a function; the last one is kept, since it takes a second."""
-    from lesionkit.folding import frozen_function
+    from lesionkit.features.folding import frozen_function
 
     if name not in _last_forward:
         _last_forward.clear()

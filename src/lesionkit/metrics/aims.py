@@ -19,8 +19,8 @@ class Aims:
     Attributes:
         sensitivity: the share of malignant lesions that is to be referred.
         prevalence: the share of malignant lesions among those of the people it is used on; 0.05 stands for nobody's.
-        costs: ``missed`` and ``referral`` of :func:`~lesionkit.operating_points.threshold_for_costs`, in place of
-            ``sensitivity``.
+        costs: ``missed`` and ``referral`` of :func:`~lesionkit.metrics.operating_points.threshold_for_costs`, in place
+            of ``sensitivity``.
         coverage: the share of images whose set of possible classes is to hold their class.
 
     Example:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import metrics
-from lesionkit.metrics import Labels, Probabilities, checked, predicted
+from lesionkit.metrics import classification
+from lesionkit.metrics.classification import Labels, Probabilities, checked, predicted
+from lesionkit.metrics.intervals import resampling
+from lesionkit.metrics.intervals.resampling import checked_groups, share_interval, totals
+from lesionkit.metrics.temperature import at_temperature, fit_temperature
 from lesionkit.options import checked_count
-from lesionkit.resampling import checked_groups, share_interval, totals
-from lesionkit.temperature import at_temperature, fit_temperature
 
 #: As in Guo et al. 2017, table 1.
 BINS = 15
@@ -34,7 +35,7 @@ class Bin:
         n: images.
         confidence: their mean confidence; None where there are none.
         accuracy: share of them whose likeliest class is the label; None where there are none.
-        interval: 95% interval of the accuracy, see :func:`~lesionkit.resampling.share_interval`.
+        interval: 95% interval of the accuracy, see :func:`~lesionkit.metrics.intervals.resampling.share_interval`.
     """
 
     low: float
@@ -220,7 +221,7 @@ def _trust(
                 error_if_calibrated(one),
                 expected_calibration_error(labels, one, equal_mass=True),
                 brier(labels, one),
-                metrics.loss(labels, one),
+                classification.loss(labels, one),
                 _intervals({name: np.maximum(values[number], 0) for name, values in drawn.items()}) if drawn else None,
                 reliability(labels, one, groups=groups),
             )
@@ -229,7 +230,7 @@ def _trust(
 
 
 def _intervals(drawn: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, tuple[float, float]]:
-    return {name: metrics.interval(values) for name, values in drawn.items()}
+    return {name: resampling.interval(values) for name, values in drawn.items()}
 
 
 def _drawn(labels: Labels, groups: Labels, answers: tuple[Probabilities, ...]) -> dict[str, npt.NDArray[np.float64]]:
@@ -248,5 +249,5 @@ def _drawn(labels: Labels, groups: Labels, answers: tuple[Probabilities, ...]) -
     measured = np.array([np.abs(part.sum(axis=0)).sum() / len(labels) for part in parts[1:]])
     means = (means - means.mean(axis=1, keepdims=True) + measured[:, None]).reshape(len(answers), 3, -1)
     names = ("expected_calibration_error", "equal_mass_error", "brier")
-    losses = metrics.bootstrap(labels, *answers, groups=groups)[..., metrics.SCORED.index("loss")]
+    losses = resampling.bootstrap(labels, *answers, groups=groups)[..., classification.SCORED.index("loss")]
     return {name: means[:, place] for place, name in enumerate(names)} | {"loss": losses}

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import metrics
 from lesionkit.errors import DataError
-from lesionkit.metrics import LEVEL, Labels, Probabilities
-from lesionkit.ranking import FIGURES, Question, figures, resampled
+from lesionkit.metrics import classification
+from lesionkit.metrics.classification import Labels, Probabilities
+from lesionkit.metrics.intervals import resampling
+from lesionkit.metrics.intervals.ranking import FIGURES, Question, figures, resampled
+from lesionkit.metrics.intervals.resampling import LEVEL
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ def class_scores(
     """Returns class name -> score of it against the rest, for n >= 0 images.
 
     A class is called where it is the likeliest. Intervals are from 2,000 resamples by whole groups
-    (:func:`~lesionkit.ranking.resampled`). A resample that cannot give a figure is left out of its interval. Where more
-    of them are left out than an interval leaves beyond one of its ends, 2.5%, that end could be anything and the
-    interval is None: so it is for a class in less than about four groups.
+    (:func:`~lesionkit.metrics.intervals.ranking.resampled`). A resample that cannot give a figure is left out of its
+    interval. Where more of them are left out than an interval leaves beyond one of its ends, 2.5%, that end could be
+    anything and the interval is None: so it is for a class in less than about four groups.
 
     Args:
         labels: (n,) places of the classes.
@@ -70,7 +72,7 @@ def class_scores(
     Raises:
         DataError: arrays of different lengths, or scores that are no numbers.
     """
-    said, values = metrics.predicted(probabilities), np.asarray(probabilities)
+    said, values = classification.predicted(probabilities), np.asarray(probabilities)
     questions = [Question(labels == place, values[:, place], said == place) for place in range(len(class_names))]
     return dict(zip(class_names, _scores(questions, groups), strict=True))
 
@@ -110,7 +112,7 @@ def _score(question: Question, drawn: npt.NDArray[np.float64]) -> ClassScore:
     }
     left_out = dict(zip(FIGURES, np.isnan(drawn).mean(axis=1).tolist(), strict=True))
     intervals = {
-        name: metrics.interval(row[~np.isnan(row)]) if left_out[name] <= (1 - LEVEL) / 2 else None
+        name: resampling.interval(row[~np.isnan(row)]) if left_out[name] <= (1 - LEVEL) / 2 else None
         for name, row in zip(FIGURES, drawn, strict=True)
     }
     return ClassScore(n, len(question.positive) - n, **values, intervals=intervals, left_out=left_out)

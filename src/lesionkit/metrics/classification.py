@@ -1,10 +1,10 @@
-"""Arrays to scores, by scikit-learn where it has the metric.
+"""Labels and probabilities to scores, by scikit-learn where it has the metric; what chance and the majority score.
 
 Everywhere ``labels`` are (n,) whole numbers from 0 to C - 1 and ``probabilities`` (n, C) with rows that sum to 1. A
 score that its images cannot give (the recall of a class without images) is None, never a guess.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,17 +12,13 @@ import numpy.typing as npt
 from sklearn import metrics as sk
 
 from lesionkit.errors import DataError
+from lesionkit.text import as_text
 
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.floating[Any]]
 
-#: The scores that :func:`bootstrap` gives, in its order.
+#: The scores that :func:`~lesionkit.metrics.intervals.resampling.bootstrap` gives, in its order.
 SCORED = ("accuracy", "balanced_accuracy", "loss")
-
-#: How often the images are drawn again, and the share of the draws that an interval holds.
-RESAMPLES, LEVEL = 2000, 0.95
-
-_AT_ONCE = 2**20
 
 
 def accuracy(labels: Labels, probabilities: Probabilities) -> float:
@@ -42,7 +38,7 @@ def loss(labels: Labels, probabilities: Probabilities) -> float:
     Probabilities are kept within [1e-7, 1 - 1e-7], as ``keras.losses.categorical_crossentropy`` does, so that the
     value is comparable with a Keras loss.
     """
-    return float(np.mean(_losses(labels, probabilities)))
+    return float(np.mean(cross_entropies(labels, probabilities)))
 
 
 def confusion_matrix(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.int64]:
@@ -75,57 +71,6 @@ def per_class(
     return found
 
 
-def bootstrap(
-    labels: Labels, *answers: Probabilities, groups: Labels, resamples: int = RESAMPLES, seed: int = 0
-) -> npt.NDArray[np.float64]:
-    """Returns (answers, resamples, 3): :data:`SCORED` for each of ``answers``, on images drawn again by whole groups.
-
-    A resample draws as many groups as there are, with replacement, so that images of one lesion or patient, which
-    are alike, come and go together (Cameron, Gelbach and Miller 2008, "Bootstrap-based improvements for inference
-    with clustered errors"). All answers are scored on the same resamples: their differences are paired. A class
-    without an image in a resample is left out of its balanced accuracy. Neither the order of the images nor the
-    numbers that stand for groups matter.
-
-    Args:
-        labels: (n,), n >= 1.
-        answers: one or more (n, C) probabilities for the same images.
-        groups: (n,) whole numbers, equal for images of one group.
-        resamples: how many.
-        seed: of the draws.
-    """
-    classes = answers[0].shape[1]
-    hot = np.eye(classes)[labels]
-    parts = [hot]
-    for one in answers:
-        parts += [hot * (predicted(one) == labels)[:, None], _losses(labels, one)[:, None]]
-    group = np.unique(groups, return_inverse=True)[1]
-    sums = np.stack([np.bincount(group, weights=part) for part in np.concatenate(parts, axis=1).T], axis=1)
-    sums = sums[np.lexsort(np.round(sums, 9).T[::-1])]
-    totals = np.concatenate([times @ sums for times in drawn(len(sums), resamples, seed)])
-    images = totals[:, None, :classes]
-    sums_of_answers = totals[:, classes:].reshape(resamples, len(answers), classes + 1)
-    hits, losses = sums_of_answers[..., :-1], sums_of_answers[..., -1]
-    recalls = (hits / np.maximum(images, 1)).sum(axis=-1) / np.count_nonzero(images, axis=-1)
-    found = [hits.sum(axis=-1) / images.sum(axis=-1), recalls, losses / images.sum(axis=-1)]
-    return np.stack(found, axis=-1).transpose(1, 0, 2)
-
-
-def drawn(count: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
-    """Yields (some, count): how often each of ``count`` things is drawn, some resamples at a time."""
-    random = np.random.default_rng(seed)
-    some = max(1, _AT_ONCE // count)
-    for start in range(0, resamples, some):
-        now = min(some, resamples - start)
-        places = random.integers(count, size=(now, count), dtype=np.int32)
-        yield np.stack([np.bincount(row, minlength=count) for row in places]).astype(np.float64)
-
-
-def interval(values: npt.NDArray[np.float64], level: float = LEVEL) -> tuple[float, float]:
-    """Returns the percentiles between which the middle ``level`` of ``values`` (resamples,) lies."""
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
 def predicted(probabilities: Probabilities) -> Labels:
     """Returns (n,) the likeliest class of each image, the first among equals."""
     return np.asarray(np.argmax(probabilities, axis=1), dtype=np.int64)
@@ -150,7 +95,7 @@ def checked(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Labels
     return places.astype(np.int64), values
 
 
-def _losses(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.float64]:
+def cross_entropies(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.float64]:
     """Returns (n,) the cross-entropy of each image."""
     given = np.asarray(probabilities, dtype=np.float64)[np.arange(len(labels)), labels]
     return np.asarray(-np.log(np.clip(given, 1e-7, 1 - 1e-7)), dtype=np.float64)
@@ -158,3 +103,33 @@ def _losses(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.floa
 
 def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
+
+
+def references(
+    labels: Labels, class_names: Sequence[str], train_counts: Mapping[str, int] | None
+) -> dict[str, dict[str, Any] | None]:
+    """Returns ``"chance"`` and ``"majority"`` -> ``accuracy`` and ``balanced_accuracy`` on n images, as JSON holds it.
+
+    Chance is a uniform guess among the C classes: both scores are 1/C on average, whatever the labels. The majority is
+    the class with most training images, the first among equals, as the answer to everything: its accuracy is its share
+    of the images, and its balanced accuracy 1 over the number of classes with images, or 0 where it has none. Scores
+    of no images are None; so is the majority where the training images are not known.
+
+    Args:
+        labels: (n,) places of the classes, n >= 0.
+        class_names: C names.
+        train_counts: class name -> number of training images, if they are known.
+    """
+    guess = 1 / len(class_names) if len(labels) else None
+    found: dict[str, dict[str, Any] | None] = {
+        "chance": {"class": None, "accuracy": guess, "balanced_accuracy": guess},
+        "majority": None,
+    }
+    known = train_counts or {}
+    counts = [known.get(name, 0) for name in class_names]
+    if any(counts):
+        most = int(np.argmax(counts))
+        share = float(np.mean(labels == most)) if len(labels) else None
+        balanced = bool(share) / len(np.unique(labels)) if len(labels) else None
+        found["majority"] = {"class": as_text(class_names[most]), "accuracy": share, "balanced_accuracy": balanced}
+    return found

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionkit.errors import DataError, OptionError
-from lesionkit.files import as_text
-from lesionkit.metrics import LEVEL, Labels, Probabilities, checked
-from lesionkit.resampling import checked_groups, share_interval
+from lesionkit.metrics.classification import Labels, Probabilities, checked
+from lesionkit.metrics.intervals.resampling import LEVEL, checked_groups, share_interval
+from lesionkit.text import as_text
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Covered:
     Attributes:
         n: images.
         coverage: share of them; None where there are none.
-        interval: 95% interval of it, see :func:`~lesionkit.resampling.share_interval`.
+        interval: 95% interval of it, see :func:`~lesionkit.metrics.intervals.resampling.share_interval`.
     """
 
     n: int

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics as sk
 
-from lesionkit.metrics import Labels, Probabilities
+from lesionkit.metrics.classification import Labels, Probabilities
 
 Points = npt.NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import taxonomy
+from lesionkit.data import taxonomy
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class Malignancy:
         kept: (n,) whether the label is benign or malignant; the others have no true answer here.
         malignant: (n,) whether the label is malignant; False where ``kept`` is.
         classes: ``"malignant"``, ``"benign"`` and ``"left_out"`` -> class names; the last mix both, are debated
-            (actinic keratosis), or are not known to :mod:`~lesionkit.taxonomy`.
+            (actinic keratosis), or are not known to :mod:`~lesionkit.data.taxonomy`.
     """
 
     score: npt.NDArray[np.float64] = field(repr=False)
@@ -36,7 +36,7 @@ def malignancy_of(
     Args:
         labels: (n,) places of the classes.
         probabilities: (n, C).
-        class_names: C names, looked up by :func:`~lesionkit.taxonomy.of_class`.
+        class_names: C names, looked up by :func:`~lesionkit.data.taxonomy.of_class`.
     """
     kinds = [taxonomy.malignancy(taxonomy.of_class(name)) for name in class_names]
     if not {"benign", "malignant"} <= set(kinds):

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics as sk
 
-from lesionkit.aims import SENSITIVITY
 from lesionkit.errors import DataError, OptionError
-from lesionkit.malignancy import Malignancy
-from lesionkit.metrics import Labels
-from lesionkit.resampling import checked_groups, share_interval
+from lesionkit.metrics.aims import SENSITIVITY
+from lesionkit.metrics.classification import Labels
+from lesionkit.metrics.intervals.resampling import checked_groups, share_interval
+from lesionkit.metrics.malignancy import Malignancy
 
 #: Held-out images of a kind, each of another group, that a threshold needs at least: a choice. With 30 malignant ones
 #: the true sensitivity of a threshold chosen for 89% still has a standard deviation of about 6 points.
@@ -43,8 +43,8 @@ class OperatingPoint:
         sensitivity: share of the malignant test images that are referred; None without a threshold or such images.
         specificity: share of the benign ones that are not.
         intervals: ``sensitivity`` and ``specificity`` -> (low, high), 95%, or None; see
-            :func:`~lesionkit.resampling.share_interval`. They hold for this threshold, and do not tell how
-            another set of held-out images would have moved it.
+            :func:`~lesionkit.metrics.intervals.resampling.share_interval`. They hold for this threshold, and do not
+            tell how another set of held-out images would have moved it.
     """
 
     threshold: float | None

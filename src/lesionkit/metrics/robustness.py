@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import metrics
-from lesionkit.comparison import BETTER, CANNOT_TELL, WORSE
-from lesionkit.metrics import LEVEL, Labels
-from lesionkit.resampling import share_interval
+from lesionkit.metrics import classification
+from lesionkit.metrics.classification import Labels
+from lesionkit.metrics.intervals import resampling
+from lesionkit.metrics.intervals.comparison import BETTER, CANNOT_TELL, WORSE
+from lesionkit.metrics.intervals.resampling import LEVEL, share_interval
 
 #: An artefact and its strength.
 Change = tuple[str, int]
@@ -22,7 +23,7 @@ class Stressed:
     """How the images were answered with one artefact on all of them.
 
     Attributes:
-        artefact: a name in :data:`~lesionkit.artefacts.ARTEFACTS`.
+        artefact: a name in :data:`~lesionkit.evaluation.artefacts.ARTEFACTS`.
         strength: 1, 2 or 3.
         accuracy: share of images whose likeliest class is the label.
         balanced_accuracy: mean recall of the classes that have images.
@@ -121,9 +122,9 @@ def stress_of(
     """Returns the scores of the probabilities that n images got untouched and with each change.
 
     A change of a score is paired: both are scored on the same resamples of whole groups
-    (:func:`~lesionkit.metrics.bootstrap`, percentiles). Among many rows some seem worse by chance: each verdict is at
-    the level 1 - 0.05 / rows (Bonferroni; Dunn 1961, "Multiple Comparisons among Means"). The interval of a flip rate
-    is that of :func:`~lesionkit.resampling.share_interval`.
+    (:func:`~lesionkit.metrics.intervals.resampling.bootstrap`, percentiles). Among many rows some seem worse by chance:
+    each verdict is at the level 1 - 0.05 / rows (Bonferroni; Dunn 1961, "Multiple Comparisons among Means"). The
+    interval of a flip rate is that of :func:`~lesionkit.metrics.intervals.resampling.share_interval`.
 
     Args:
         labels: (n,) places of the classes.
@@ -137,14 +138,14 @@ def stress_of(
         DataError: what the model answered are no probabilities.
     """
     for one in answers:
-        metrics.checked(labels, one)
+        classification.checked(labels, one)
     count = len(np.unique(groups))
-    drawn = metrics.bootstrap(labels, *answers, groups=groups)[..., :2] if count > 1 else None
+    drawn = resampling.bootstrap(labels, *answers, groups=groups)[..., :2] if count > 1 else None
     untouched = _scores(labels, answers[0])
     rows = []
     for place, change in enumerate(changes, start=1):
         scores = _scores(labels, answers[place])
-        flips = metrics.predicted(answers[place]) != metrics.predicted(answers[0])
+        flips = classification.predicted(answers[place]) != classification.predicted(answers[0])
         apart = None if drawn is None else np.round(drawn[place] - drawn[0], 12)
         lost = scores[0] - untouched[0], scores[1] - untouched[1]
         intervals, adjusted, verdict = _doubt(apart, flips, groups, len(changes))
@@ -154,7 +155,7 @@ def stress_of(
 
 
 def _scores(labels: Labels, answers: npt.NDArray[np.float64]) -> tuple[float, float]:
-    return metrics.accuracy(labels, answers), metrics.balanced_accuracy(labels, answers)
+    return classification.accuracy(labels, answers), classification.balanced_accuracy(labels, answers)
 
 
 def _doubt(
@@ -164,8 +165,8 @@ def _doubt(
     flip_rate = share_interval(flips, groups)
     if apart is None or flip_rate is None:
         return None, None, CANNOT_TELL
-    accuracy, balanced = (metrics.interval(column) for column in apart.T)
-    low, high = metrics.interval(apart[:, 1], 1 - (1 - LEVEL) / comparisons)
+    accuracy, balanced = (resampling.interval(column) for column in apart.T)
+    low, high = resampling.interval(apart[:, 1], 1 - (1 - LEVEL) / comparisons)
     verdict = WORSE if high < 0 else BETTER if low > 0 else CANNOT_TELL
     ends = {"accuracy_change": accuracy, "balanced_accuracy_change": balanced, "flip_rate": flip_rate}
     return ends, (low, high), verdict

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lesionkit.metrics import Labels, Probabilities, checked, predicted
-from lesionkit.resampling import checked_groups, share_interval
+from lesionkit.metrics.classification import Labels, Probabilities, checked, predicted
+from lesionkit.metrics.intervals.resampling import checked_groups, share_interval
 
 #: Shares of the images that are answered, for the table beside the curve: a choice.
 COVERAGES = (1.0, 0.9, 0.8, 0.5)
@@ -25,7 +25,7 @@ class Answered:
         n: how many these are.
         confidence: the least of their confidences.
         accuracy: share of them whose likeliest class is the label.
-        interval: 95% interval of the accuracy, see :func:`~lesionkit.resampling.share_interval`.
+        interval: 95% interval of the accuracy, see :func:`~lesionkit.metrics.intervals.resampling.share_interval`.
     """
 
     asked: float

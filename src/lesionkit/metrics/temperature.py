@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from lesionkit.errors import OptionError
-from lesionkit.metrics import Labels, Probabilities, checked, loss
+from lesionkit.metrics.classification import Labels, Probabilities, checked, loss
 
 #: Temperatures are looked for between the powers of e with these exponents, 0.05 to 20: a choice, far beyond use.
 _EXPONENTS = np.linspace(-3, 3, 61)
@@ -22,8 +22,9 @@ def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
     """Returns the temperature, in [0.05, 20], at which (n, C) ``probabilities`` have the least cross-entropy.
 
     Temperature scaling of Guo et al. 2017, "On calibration of modern neural networks", section 4.2: above 1 softens
-    probabilities, below 1 sharpens them. It is 1 where no other has a smaller :func:`~lesionkit.metrics.loss`. When all
-    images are right, or nearly all, it can run to the end of the range, which says that there are too few of them.
+    probabilities, below 1 sharpens them. It is 1 where no other has a smaller
+    :func:`~lesionkit.metrics.classification.loss`. When all images are right, or nearly all, it can run to the end of
+    the range, which says that there are too few of them.
 
     Raises:
         DataError: arrays that are no labels and probabilities.

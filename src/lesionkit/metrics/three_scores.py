@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import metrics
+from lesionkit.data.relation import Relation
 from lesionkit.errors import DataError
-from lesionkit.files import as_text
-from lesionkit.metrics import SCORED, Labels, Probabilities
-from lesionkit.run import Relation
+from lesionkit.metrics import classification
+from lesionkit.metrics.classification import SCORED, Labels, Probabilities
+from lesionkit.metrics.intervals import resampling
+from lesionkit.text import as_text
 
 #: The scores in order, and what each is called in words.
 NAMES = {
@@ -39,7 +40,8 @@ class Score:
         accuracy: share of images whose likeliest class is the label.
         balanced_accuracy: mean recall of the ``classes`` that have images.
         loss: mean categorical cross-entropy.
-        intervals: score -> (low, high), see :func:`~lesionkit.metrics.bootstrap`: 95%, by percentiles.
+        intervals: score -> (low, high), see :func:`~lesionkit.metrics.intervals.resampling.bootstrap`: 95%, by
+            percentiles.
         classes: how many classes have images.
         empty_classes: the names of the others.
         reason: why something is None.
@@ -139,9 +141,9 @@ def score(
     groups = len(np.unique(group))
     if not len(labels):
         return Score(0, 0, None, None, None, None, 0, empty, nothing)
-    accuracy, balanced, loss = (getattr(metrics, name)(labels, probabilities) for name in SCORED)
+    accuracy, balanced, loss = (getattr(classification, name)(labels, probabilities) for name in SCORED)
     one = "no intervals: all images are of one group" if groups == 1 else None
-    drawn = None if one else metrics.bootstrap(labels, probabilities, groups=group)[0]
+    drawn = None if one else resampling.bootstrap(labels, probabilities, groups=group)[0]
     return Score(len(labels), groups, accuracy, balanced, loss, _intervals(drawn), int(present.sum()), empty, one)
 
 
@@ -156,10 +158,11 @@ def gain(
     told = score(labels, shortcut, class_names, group)
     drawn = None
     if told.intervals:
-        ours, theirs = metrics.bootstrap(labels, probabilities, shortcut, groups=group)
+        ours, theirs = resampling.bootstrap(labels, probabilities, shortcut, groups=group)
         drawn = (ours - theirs)[:, :2]
     accuracy, balanced = (
-        getattr(metrics, name)(labels, probabilities) - getattr(metrics, name)(labels, shortcut) for name in SCORED[:2]
+        getattr(classification, name)(labels, probabilities) - getattr(classification, name)(labels, shortcut)
+        for name in SCORED[:2]
     )
     return Gain(told, accuracy, balanced, _intervals(drawn))
 
@@ -226,7 +229,7 @@ def _intervals(drawn: npt.NDArray[np.float64] | None) -> dict[str, tuple[float, 
     return (
         None
         if drawn is None
-        else {name: metrics.interval(column) for name, column in zip(SCORED, drawn.T, strict=False)}
+        else {name: resampling.interval(column) for name, column in zip(SCORED, drawn.T, strict=False)}
     )
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
-from lesionkit.assembly import Origin, origin, remember
 from lesionkit.errors import DataError, OptionError
+from lesionkit.model.parts import Origin, origin, remember
 
 
 def average(models: Sequence[Any]) -> keras.Model:

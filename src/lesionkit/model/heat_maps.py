@@ -14,10 +14,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from lesionkit.errors import DataError, OptionError
-from lesionkit.options import checked_count, checked_share
-from lesionkit.unrolling import Halves, members
-
-Maps = npt.NDArray[np.float32]
+from lesionkit.model.overlays import Maps
+from lesionkit.model.unrolling import Halves, members
+from lesionkit.options import checked_count
 
 
 def hires_cam(features: Maps, gradients: Maps) -> Maps:
@@ -92,7 +91,7 @@ def heat_maps(
         model: (B, H, W, 3) RGB in [0, 255] to (B, C) probabilities, such as from ``build_classifier``, ``average`` or
             Keras alone.
         images: (n, H, W, 3) of the model's size: an array, or what has ``shape`` and ``[rows]`` as
-            :class:`~lesionkit.pipeline.Pixels`.
+            :class:`~lesionkit.data.pipeline.Pixels`.
         classes: (n,) places of the classes to explain; None: each image's likeliest.
         method: a name in :data:`METHODS`.
         batch_size: images at once. It changes values by rounding alone.
@@ -102,7 +101,7 @@ def heat_maps(
         DataError: images of another size, classes that the model does not know, or values that are no numbers.
 
     Example:
-        >>> from lesionkit import images
+        >>> from lesionkit.data import images
         >>> pixels = images.load(test.source[0], (48, 48))
         >>> lk.heat_maps(model, pixels[None]).shape
         (1, 48, 48)
@@ -124,41 +123,6 @@ def heat_maps(
         each = [share * _maps(halves, batch, chosen, METHODS[method]) for share, halves in found]
         maps[rows] = _scaled(np.sum(each, axis=0))
     return maps
-
-
-def border_share(maps: npt.ArrayLike, width: float = 0.1) -> npt.NDArray[np.float64]:
-    """Returns (n,) the share of each map's weight that lies in the frame ``width`` wide; NaN for a map of zeros.
-
-    Lesions are mostly in the middle. A share well above :func:`even_share` warns of a classifier that looks at skin, a
-    ruler or dark corners. A low share clears none: each place of a deep feature map has seen much of the image,
-    so that what stands at the border can speak from the middle. Pixels that lie in the frame in part count in part.
-
-    Args:
-        maps: (n, H, W), at least 0.
-        width: of the frame, in shares of each side, above 0 and below 0.5.
-    """
-    values = np.asarray(maps, np.float64)
-    whole = values.sum(axis=(1, 2))
-    within = np.einsum("nhw,h,w->n", values, *(_within(side, _checked_width(width)) for side in values.shape[1:]))
-    share = np.divide(within, whole, out=np.full(len(values), np.nan), where=whole > 0)
-    return np.asarray(np.clip(1 - share, 0, 1))
-
-
-def even_share(width: float = 0.1) -> float:
-    """Returns the :func:`border_share` of a map that is the same everywhere: 0.36 for a frame of 0.1."""
-    return 1 - (1 - 2 * _checked_width(width)) ** 2
-
-
-def _checked_width(width: float) -> float:
-    if not 0 < checked_share(width, "width") < 0.5:
-        raise OptionError(f"width is a share of the side above 0 and below 0.5. Received: {width!r}")
-    return width
-
-
-def _within(pixels: int, width: float) -> npt.NDArray[np.float64]:
-    """Returns (pixels,) how much of each pixel of a side lies inside the frame."""
-    edges = np.clip(np.linspace(0, 1, pixels + 1), width, 1 - width)
-    return np.diff(edges) * pixels
 
 
 def _checked_classes(classes: npt.ArrayLike, count: int, known: int) -> npt.NDArray[np.int64]:

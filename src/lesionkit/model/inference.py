@@ -8,14 +8,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.assembly import frozen_part, parts
-from lesionkit.augmentation import View, Viewed
+from lesionkit.data.pipeline import Pixels
+from lesionkit.data.records import Column, Records, as_column
+from lesionkit.data.survey import inspect
 from lesionkit.errors import ImageError, OptionError, UnreadableImagesError
-from lesionkit.features import FeatureStore
+from lesionkit.features.store import FeatureStore
+from lesionkit.model.parts import frozen_part, parts
+from lesionkit.model.views import View, Viewed
 from lesionkit.options import checked_count
-from lesionkit.pipeline import Pixels
-from lesionkit.records import Column, Records, as_column
-from lesionkit.survey import inspect
 
 
 class Answers(NamedTuple):

@@ -1,4 +1,4 @@
-"""Heat maps laid over their images, and sheets of them, as pictures."""
+"""Heat maps laid over their images, and how much of them lies on the border; NumPy and matplotlib alone."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,52 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
-from lesionkit.errors import DataError
-from lesionkit.explain import Maps, border_share, even_share
-from lesionkit.files import as_text, whole_file
+from lesionkit.errors import DataError, OptionError
+from lesionkit.files import whole_file
+from lesionkit.options import checked_share
+from lesionkit.text import as_text
+
+Maps = npt.NDArray[np.float32]
+
+
+def border_share(maps: npt.ArrayLike, width: float = 0.1) -> npt.NDArray[np.float64]:
+    """Returns (n,) the share of each map's weight that lies in the frame ``width`` wide; NaN for a map of zeros.
+
+    Lesions are mostly in the middle. A share well above :func:`even_share` warns of a classifier that looks at skin, a
+    ruler or dark corners. A low share clears none: each place of a deep feature map has seen much of the image,
+    so that what stands at the border can speak from the middle. Pixels that lie in the frame in part count in part.
+
+    Args:
+        maps: (n, H, W), at least 0.
+        width: of the frame, in shares of each side, above 0 and below 0.5.
+    """
+    values = np.asarray(maps, np.float64)
+    whole = values.sum(axis=(1, 2))
+    within = np.einsum("nhw,h,w->n", values, *(_within(side, _checked_width(width)) for side in values.shape[1:]))
+    share = np.divide(within, whole, out=np.full(len(values), np.nan), where=whole > 0)
+    return np.asarray(np.clip(1 - share, 0, 1))
+
+
+def even_share(width: float = 0.1) -> float:
+    """Returns the :func:`border_share` of a map that is the same everywhere: 0.36 for a frame of 0.1."""
+    return 1 - (1 - 2 * _checked_width(width)) ** 2
+
+
+def _checked_width(width: float) -> float:
+    if not 0 < checked_share(width, "width") < 0.5:
+        raise OptionError(f"width is a share of the side above 0 and below 0.5. Received: {width!r}")
+    return width
+
+
+def _within(pixels: int, width: float) -> npt.NDArray[np.float64]:
+    """Returns (pixels,) how much of each pixel of a side lies inside the frame."""
+    edges = np.clip(np.linspace(0, 1, pixels + 1), width, 1 - width)
+    return np.diff(edges) * pixels
+
 
 #: Even to the eye, and the same to those who confuse red and green.
 COLOURS = "viridis"
+
 _WARNING = "#b03000"
 
 

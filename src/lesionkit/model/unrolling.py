@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import keras
 
-from lesionkit.assembly import frozen_part, parts
 from lesionkit.errors import OptionError
+from lesionkit.model.parts import frozen_part, parts
 
 
 class Halves(NamedTuple):

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from lesionkit import augmenters
 from lesionkit.errors import OptionError
-from lesionkit.fingerprints import anonymous
+from lesionkit.features.fingerprint import anonymous
 from lesionkit.options import called
 from lesionkit.recipe import Part
 

@@ -4,7 +4,8 @@ import base64
 import functools
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 from PIL import Image
 
-from lesionkit.files import as_text
+from lesionkit.text import as_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -117,3 +118,38 @@ def _environment() -> jinja2.Environment:
 
 def _minus(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts: what it shows, the names of its columns, and its rows, each named by its first cell."""
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a page: what of it is there is shown in this order.
+
+    Attributes:
+        title: its heading.
+        text: paragraphs.
+        chart: an ``<svg>`` that :func:`~lesionkit.pages.svg.svg` drew.
+        picture: the address of a picture, and what it shows for those who do not see it.
+        table: a table.
+        items: lines of a list.
+    """
+
+    title: str
+    text: Sequence[str] = ()
+    chart: str | None = None
+    picture: tuple[str, str] | None = None
+    table: Table | None = None
+    items: Sequence[str] = ()
+
+
+def document(title: str, lede: Iterable[str], parts: Iterable[Section]) -> str:
+    """Returns a whole HTML page: a title, sentences to begin with, and sections. Every text shows as text."""
+    return page("document.html", title=title, lede=list(lede), parts=list(parts))

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from lesionkit.files import as_text
+from lesionkit.text import as_text
 
 _PARTS = ("ink", "quiet", "grid", "ours", "other", "bad", "paper")
 _STANDS_FOR = {f"#0000{place:02x}": f"var(--{name})" for place, name in enumerate(_PARTS, 1)}

@@ -5,9 +5,8 @@ from typing import Any
 
 import keras
 
-from lesionkit.errors import OptionError
 from lesionkit.options import called, checked_image_size
-from lesionkit.recipe import Part
+from lesionkit.recipe import Part, following
 
 
 def cleaned(
@@ -30,17 +29,3 @@ def cleaned(
     image = keras.Input((*checked_image_size(image_size), 3), name="image", dtype="float32")
     scale = called(get(part.name), part.name, image_size, **part.options)
     return keras.Model(image, scale(clean(image)), name="preprocessor")
-
-
-def following(then: str | Part | Mapping[str, Any]) -> Part:
-    """Returns the preprocessor ``then`` as a Part; see :func:`cleaned`."""
-    if isinstance(then, str | Part) and then:
-        return Part.of(then)
-    if isinstance(then, Mapping) and "name" in then and set(then) <= {"name", "options"}:
-        options = then.get("options", {})
-        if isinstance(options, Mapping):
-            return Part(then["name"], **options)
-    raise OptionError(
-        'then is a preprocessor\'s name such as "unit_range", or {"name": ..., "options": {...}}. '
-        f"Received: {then!r}"
-    )

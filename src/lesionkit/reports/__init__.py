@@ -1,4 +1,4 @@
-"""Reports: an :class:`~lesionkit.evaluation.Evaluation` to a file that a person or a program reads.
+"""Reports: an :class:`~lesionkit.evaluation.evaluation.Evaluation` to a file that a person or a program reads.
 
 Example:
     >>> lk.reports.get("markdown")(evaluation, "report.md").name

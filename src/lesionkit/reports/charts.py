@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lesionkit.figures import INK, OTHER, OURS, PAPER, QUIET, svg
-from lesionkit.pages import between, number, percent, points
+from lesionkit.pages.page import between, number, percent, points
+from lesionkit.pages.svg import INK, OTHER, OURS, PAPER, QUIET, svg
 
 Points = Sequence[Sequence[float]]
 
@@ -131,7 +131,7 @@ def reliability(bins: Mapping[str, Sequence[Mapping[str, Any]]], *, name: str, l
     """Returns a reliability diagram, and below it how many images have which confidence.
 
     Args:
-        bins: what it is of -> its :class:`~lesionkit.calibration.Bin` as data, one or two of them.
+        bins: what it is of -> its :class:`~lesionkit.metrics.calibration.Bin` as data, one or two of them.
         name: of the figure.
         label: what is seen.
     """

@@ -5,17 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lesionkit import charts
-from lesionkit.charts import Whisker
-from lesionkit.comparison import BETTER, WORSE
-from lesionkit.evaluation import Evaluation
-from lesionkit.explain import even_share
+from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.files import whole_file
-from lesionkit.heat_map_plot import overlay
-from lesionkit.metrics import RESAMPLES
-from lesionkit.pages import between, number, page, percent, picture
+from lesionkit.metrics.intervals.comparison import BETTER, WORSE
+from lesionkit.metrics.intervals.resampling import RESAMPLES
+from lesionkit.metrics.three_scores import NAMES, flat, notes
+from lesionkit.model.overlays import even_share, overlay
+from lesionkit.pages.page import between, number, page, percent, picture
+from lesionkit.reports import charts
+from lesionkit.reports.charts import Whisker
 from lesionkit.reports.json_report import content
-from lesionkit.scores import NAMES, flat, notes
 
 #: The sections in order; the template of each is ``report_<name>.html``.
 SECTIONS = {

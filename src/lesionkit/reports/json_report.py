@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from lesionkit import scores
-from lesionkit.curves import class_curves, curves
-from lesionkit.environment import environment
-from lesionkit.evaluation import Evaluation, Picture
-from lesionkit.files import as_text, whole_file
+from lesionkit.data.summary import DataSummary
+from lesionkit.evaluation.evaluation import Evaluation, Picture
+from lesionkit.evaluation.verdict import verdict
+from lesionkit.files import whole_file
+from lesionkit.metrics import three_scores
+from lesionkit.metrics.classification import references
+from lesionkit.metrics.curves import class_curves, curves
 from lesionkit.recipe import DOCUMENTED, differences
-from lesionkit.references import references
-from lesionkit.run import DataSummary, TrainingRun
-from lesionkit.verdict import verdict
+from lesionkit.reproducibility import environment
+from lesionkit.text import as_text
+from lesionkit.training.run import TrainingRun
 
 SCHEMA_VERSION = 1
 
@@ -58,7 +60,7 @@ def content(evaluation: Evaluation) -> dict[str, Any]:
             "per_class": dict(zip(names, evaluation.per_class.values(), strict=True)),
             "confusion_matrix": evaluation.confusion_matrix.tolist(),
         },
-        "scores": scores.to_dict(evaluation.scores, evaluation.relation),
+        "scores": three_scores.to_dict(evaluation.scores, evaluation.relation),
         "shortcut": evaluation.gain.to_dict() if evaluation.gain else None,
         "verdict": verdict(evaluation).to_dict(),
         "references": references(evaluation.labels, names, _train_counts(run)),

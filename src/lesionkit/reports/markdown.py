@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lesionkit.evaluation import Evaluation
+from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.files import whole_file
-from lesionkit.markup import plain, table
-from lesionkit.metrics import RESAMPLES
+from lesionkit.metrics.intervals.resampling import RESAMPLES
+from lesionkit.metrics.three_scores import NAMES, flat, gained, notes, shown
 from lesionkit.reports.json_report import content
-from lesionkit.scores import NAMES, flat, gained, notes, shown
+from lesionkit.text import plain, table
 
 
 def markdown(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lesionkit.evaluation import Evaluation
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.evaluation.verdict import trained_on
 from lesionkit.files import whole_file
-from lesionkit.markup import plain, table
+from lesionkit.metrics.three_scores import NAMES, flat, shown
 from lesionkit.reports.json_report import content
-from lesionkit.scores import NAMES, flat, shown
-from lesionkit.verdict import trained_on
+from lesionkit.text import plain, table
 
 
 def model_card(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:

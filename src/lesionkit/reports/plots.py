@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lesionkit.errors import OptionError
-from lesionkit.evaluation import Evaluation
-from lesionkit.files import as_text, whole_file
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.files import whole_file
+from lesionkit.metrics.three_scores import NAMES, Score, shown
 from lesionkit.recipe import DOCUMENTED
-from lesionkit.scores import NAMES, Score, shown
+from lesionkit.text import as_text
 
 _FORMATS = (".png", ".pdf", ".svg", ".jpg", ".webp")
 

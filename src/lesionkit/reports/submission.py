@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import taxonomy
+from lesionkit.challenges.submissions import layout_of
+from lesionkit.data import taxonomy
+from lesionkit.data.tables import as_id
 from lesionkit.errors import DataError, OptionError
-from lesionkit.evaluation import Evaluation
-from lesionkit.files import as_text, whole_file
-from lesionkit.submissions import layout_of
-from lesionkit.tables import as_id
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.files import whole_file
+from lesionkit.text import as_text
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ def submission(
     """Writes n images' probabilities in the columns and order of a challenge to ``path``, a CSV file, and returns it.
 
     A class goes to the column of its own name, or else to the one code of the challenge whose meaning overlaps its own
-    (:mod:`lesionkit.taxonomy`). Classes that share a column are added up; a column without a class is 0. ``isic2020``
-    and ``isic2024`` ask for one value, the sum of the malignant classes' probabilities.
+    (:mod:`lesionkit.data.taxonomy`). Classes that share a column are added up; a column without a class is 0.
+    ``isic2020`` and ``isic2024`` ask for one value, the sum of the malignant classes' probabilities.
 
     Args:
         evaluation: the probabilities; labels are not written.

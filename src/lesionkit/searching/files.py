@@ -1,80 +1,30 @@
-"""A search as files: the leaderboard with what its figures are worth, the space, the best recipe, a plot."""
+"""A search as files: the leaderboard with its caveats, the space, the best recipe, a plot."""
 
 import csv
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lesionkit import metrics
-from lesionkit.comparison import BETTER, WORSE, compare
-from lesionkit.document import Section, Table, document
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
 from lesionkit.files import whole_file
-from lesionkit.metrics import SCORED
-from lesionkit.pages import embedded
-from lesionkit.records import Records
-from lesionkit.search_plot import scatter
-from lesionkit.trials import Trial, ranked
+from lesionkit.pages.page import Section, Table, document, embedded
+from lesionkit.searching.leaderboard import OPTIMISTIC, Place
 
 SCHEMA_VERSION = 1
 
 #: The files of a search; ``best.json`` only where trials are recipes.
 FILES = ("best.json", "leaderboard.csv", "leaderboard.json", "leaderboard.png", "report.html", "space.json")
 
-#: Said with every leaderboard.
-OPTIMISTIC = (
-    "The best of many was chosen by the score that is told of it, which flatters it: the score of the test set is the "
-    "one to believe. Trials marked 'like the best' cannot be told from it by these images."
-)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A trial on the leaderboard.
-
-    Attributes:
-        rank: from 1, the best; None where the trial failed.
-        trial: itself.
-        interval: (low, high) of its score at 95%, by whole groups of images; None where only a figure is known.
-        verdict: ``"best"``, ``"worse"`` than the best, or ``"like the best"``: its difference to the best, compared on
-            the same images at the level that all such comparisons need together, may be chance.
-    """
-
-    rank: int | None
-    trial: Trial
-    interval: tuple[float, float] | None = None
-    verdict: str | None = None
-
-
-def leaderboard(trials: Sequence[Trial], judging: Records, objective: str, direction: str) -> list[Place]:
-    """Returns every trial in its place, the best first, those that failed last.
-
-    Args:
-        trials: all of a search.
-        judging: the images that judged, in the order of the trials' probabilities.
-        objective: the score, such as ``"val_balanced_accuracy"``.
-        direction: ``"max"`` or ``"min"``.
-    """
-    finished = ranked(trials, objective, direction)
-    failed = [Place(None, one) for one in trials if one.error is not None]
-    score = objective.removeprefix("val_")
-    known = [one.probabilities is not None for one in finished]
-    if score not in SCORED or not finished or not all(known):
-        return [Place(rank, one) for rank, one in enumerate(finished, 1)] + failed
-    labels, groups = judging.label, judging.groups()
-    answers = [one.probabilities for one in finished if one.probabilities is not None]
-    drawn = metrics.bootstrap(labels, *answers, groups=groups)[..., SCORED.index(score)]
-    places = []
-    for rank, (one, own, values) in enumerate(zip(finished, answers, drawn, strict=True), 1):
-        verdict = "best"
-        if rank > 1:
-            others = max(len(finished) - 1, 1)
-            compared = compare(labels, answers[0][None], own[None], groups, score=score, comparisons=others)
-            verdict = {WORSE: "worse", BETTER: "better"}.get(compared.verdict, "like the best")
-        places.append(Place(rank, one, metrics.interval(values), verdict))
-    return places + failed
+_COLOURS = {"best": "#c44e00", "like the best": "#0072b2", None: "#0072b2", "better": "#0072b2", "worse": "#9a9a9a"}
+_COLUMNS = 3
 
 
 def write_search(
@@ -188,3 +138,56 @@ def _row(place: Place, objective: str) -> dict[str, Any]:
     rest = {name: value for name, value in trial.scores.items() if name != objective}
     last = {"seconds": f"{trial.seconds:.1f}", "error": (trial.error or "").partition("\n")[0]}
     return {**first, "low": low, "high": high, "verdict": place.verdict or "", **rest, **last, **trial.values}
+
+
+def scatter(places: Sequence[Any], objective: str, space: Sequence[Mapping[str, Any]]) -> Figure:
+    """Returns one panel for each hyperparameter with a point for each trial that finished.
+
+    Args:
+        places: the leaderboard.
+        objective: the score.
+        space: KerasTuner's description of each hyperparameter: ``class_name`` and ``config``.
+    """
+    finished = [one for one in places if one.rank]
+    panels = [one["config"] for one in space] or [{"name": "trial"}]
+    rows = -(-len(panels) // _COLUMNS)
+    figure = Figure(figsize=(11, 1.1 + 2.7 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(rows, min(_COLUMNS, len(panels)), squeeze=False, sharey=True).flat)
+    for axis, config in zip(axes, panels, strict=False):
+        _panel(axis, config, finished, objective)
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    failed = len(places) - len(finished)
+    told = f"{len(finished)} trials" + (f", and {failed} that failed" if failed else "")
+    figure.suptitle(f"{objective.replace('_', ' ')} of {told}", fontsize=13)
+    if any(one.verdict for one in finished):
+        key = [Line2D([], [], ls="", marker="o", color=_COLOURS[name], label=name) for name in list(_COLOURS)[:2]]
+        key.append(Line2D([], [], ls="", marker="o", color=_COLOURS["worse"], label="worse than the best"))
+        figure.legend(handles=key, loc="outside lower center", ncols=3, frameon=False, fontsize=9.5)
+    return figure
+
+
+def _panel(axis: Axes, config: Mapping[str, Any], finished: Sequence[Any], objective: str) -> None:
+    name = config["name"]
+    shown = [one for one in finished if name in one.trial.values]
+    values = [one.trial.values[name] for one in shown]
+    choices = [str(one) for one in config.get("values", [])]
+    if choices or any(isinstance(one, str | bool) for one in values):
+        choices = choices or sorted({str(one) for one in values})
+        jitter = np.linspace(-0.12, 0.12, len(shown))  # trials of one value lie beside each other
+        x = [choices.index(str(one)) + apart for one, apart in zip(values, jitter, strict=True)]
+        axis.set_xticks(range(len(choices)), labels=choices, fontsize=8.5, parse_math=False)
+        axis.set_xlim(-0.5, len(choices) - 0.5)
+    else:
+        x = [float(one) for one in values]
+        if config.get("sampling") in ("log", "reverse_log") and all(one > 0 for one in x):
+            axis.set_xscale("log")
+    for place, one in sorted(zip(x, shown, strict=True), key=lambda pair: -pair[1].rank):
+        score = one.trial.scores[objective]
+        low, high = one.interval or (math.nan, math.nan)
+        axis.plot([place, place], [low, high], color=_COLOURS[one.verdict], lw=1, alpha=0.35)
+        axis.plot(place, score, "o", color=_COLOURS[one.verdict], ms=6 if one.rank > 1 else 9)
+    axis.set_title(name.replace("_", " "), fontsize=10.5, parse_math=False)
+    axis.grid(axis="y", alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)

@@ -12,17 +12,18 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit import metrics
-from lesionkit.assembly import frozen_part, parts, with_head
-from lesionkit.features import FeatureStore
-from lesionkit.metrics import SCORED
-from lesionkit.pipeline import Pixels
-from lesionkit.prediction import predict
+from lesionkit.data.pipeline import Pixels
+from lesionkit.data.records import Records
+from lesionkit.data.splits import folds, split
+from lesionkit.experiments.fitting import build, fit, shared
+from lesionkit.features.shards import Features
+from lesionkit.features.store import FeatureStore
+from lesionkit.metrics import classification
+from lesionkit.metrics.classification import SCORED
+from lesionkit.model.assembly import with_head
+from lesionkit.model.inference import predict
+from lesionkit.model.parts import frozen_part, parts
 from lesionkit.recipe import Recipe, watches
-from lesionkit.records import Records
-from lesionkit.shards import Features
-from lesionkit.splits import folds, split
-from lesionkit.workflow import build, fit, shared
 
 
 @dataclass
@@ -80,9 +81,9 @@ class Judge:
             watched = watched if watches(recipe) else watched[:0]
             with self._classifier(recipe) as model:
                 fit(recipe, model, learned, watched, store=self.store, resume_dir=kept)
-                _, answers = metrics.checked(judging.label, self._answers(model, judging))
+                _, answers = classification.checked(judging.label, self._answers(model, judging))
             probabilities[[place[source] for source in judging.source]] = answers
-            found.append([getattr(metrics, name)(judging.label, answers) for name in SCORED])
+            found.append([getattr(classification, name)(judging.label, answers) for name in SCORED])
         shutil.rmtree(unfinished, ignore_errors=True)
         means = map(float, np.mean(found, axis=0))
         return {f"val_{name}": mean for name, mean in zip(SCORED, means, strict=True)}, probabilities

@@ -10,19 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lesionkit.checkpoints import identity
+from lesionkit.data.pipeline import dataset
+from lesionkit.data.records import Records
+from lesionkit.data.survey import inspect
 from lesionkit.errors import OptionError, SearchError
-from lesionkit.features import FeatureStore
-from lesionkit.files import as_text, whole_file
-from lesionkit.judging import Judge
+from lesionkit.features.store import FeatureStore
+from lesionkit.files import whole_file
 from lesionkit.options import checked_count, checked_seed
-from lesionkit.pipeline import dataset
 from lesionkit.recipe import Recipe
-from lesionkit.recipe_tuner import RecipeTuner, Space, epochs_of, in_words, keras_tuner
-from lesionkit.records import Records
-from lesionkit.search_files import write_search
-from lesionkit.survey import inspect
-from lesionkit.trials import ranked, trials_in
+from lesionkit.reproducibility import identity
+from lesionkit.searching.files import write_search
+from lesionkit.searching.judge import Judge
+from lesionkit.searching.trials import ranked, trials_in
+from lesionkit.searching.tuner import RecipeTuner, Space, epochs_of, in_words, keras_tuner
+from lesionkit.text import as_text
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ def search(
     common frozen part share its features. A trial that fails (its loss is no number, it runs out of memory, its options
     do not go together) is told, kept with its error, and the others go on.
 
-    The leaderboard is written into ``directory`` (:data:`~lesionkit.search_files.FILES`), with intervals, and with what
-    cannot be told from the best.
+    The leaderboard is written into ``directory`` (:data:`~lesionkit.searching.files.FILES`), with intervals, and with
+    what cannot be told from the best.
 
     Every finished trial is a file in ``directory``, written before KerasTuner hears of it: killed at any moment, the
     same call finds it. A trial that had begun goes on from its last epoch, or, where it trains nothing but a head on

@@ -65,7 +65,7 @@ class SearchSpace:
         learning_rate: of the head on the frozen backbone.
         fine_tune_learning_rate: of the second phase, where there is one.
         fine_tune_epochs: of the second phase, where ``unfreeze`` makes one.
-        optimizer: see :class:`~lesionkit.fitting.Fitting`, here and below.
+        optimizer: see :class:`~lesionkit.training.options.Fitting`, here and below.
         class_weight: None or ``"balanced"``.
         sampling: ``"shuffled"`` or ``"balanced"``.
         loss: ``"cross_entropy"`` or ``"focal"``.

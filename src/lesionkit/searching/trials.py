@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionkit.errors import BundleError
-from lesionkit.files import as_text, whole_file
+from lesionkit.files import whole_file
 from lesionkit.recipe import Recipe
+from lesionkit.text import as_text
 
 logger = logging.getLogger(__name__)
 

@@ -12,14 +12,12 @@ import keras
 import numpy as np
 
 from lesionkit import trainers
-from lesionkit.checkpoints import identity
-from lesionkit.determinism import is_deterministic
-from lesionkit.environment import environment
-from lesionkit.judging import Judge
+from lesionkit.experiments.fitting import build, fit
 from lesionkit.recipe import Recipe
-from lesionkit.search_files import Place, leaderboard
-from lesionkit.trials import Trial, ranked, read_trial, trials_in, write_trial
-from lesionkit.workflow import build, fit
+from lesionkit.reproducibility import environment, identity, is_deterministic
+from lesionkit.searching.judge import Judge
+from lesionkit.searching.leaderboard import Place, leaderboard
+from lesionkit.searching.trials import Trial, ranked, read_trial, trials_in, write_trial
 
 _missing = [name for name in ("keras_tuner", "tensorboard") if find_spec(name) is None]
 if _missing:  # KerasTuner 1.4.8 imports tensorboard without declaring it, and fails every trial where it is not there

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lesionkit import images
+from lesionkit.data import images
 from lesionkit.errors import OptionError
-from lesionkit.export_formats import Answer
+from lesionkit.serving.formats import Answer
 
 _BATCH_SIZE = 32
 

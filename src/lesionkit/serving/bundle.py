@@ -12,22 +12,23 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.answers import Prediction, each_image, runs_of
-from lesionkit.assembly import Origin, origin, remember
-from lesionkit.augmentation import View, views_of
-from lesionkit.card import read_card, write_card
-from lesionkit.conformal import ConformalSets
+from lesionkit.data.records import checked_class_names
 from lesionkit.errors import BundleError, DataError, OptionError
-from lesionkit.evaluation import Evaluation
-from lesionkit.export import Export, enter, export_classifier
-from lesionkit.files import as_text, whole_file
-from lesionkit.malignancy import malignancy_of
-from lesionkit.operating_points import OperatingPoint
-from lesionkit.prediction import predict
-from lesionkit.prediction_table import write_predictions
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.files import whole_file
+from lesionkit.metrics.conformal import ConformalSets
+from lesionkit.metrics.malignancy import malignancy_of
+from lesionkit.metrics.operating_points import OperatingPoint
+from lesionkit.metrics.temperature import at_temperature
+from lesionkit.model.inference import predict
+from lesionkit.model.parts import Origin, origin, remember
+from lesionkit.model.views import View, views_of
 from lesionkit.recipe import Recipe
-from lesionkit.records import checked_class_names
-from lesionkit.temperature import at_temperature
+from lesionkit.serving.card import read_card, write_card
+from lesionkit.serving.export import Export, enter, export_classifier
+from lesionkit.serving.inputs import each_image, runs_of
+from lesionkit.serving.prediction import Prediction, write_predictions
+from lesionkit.text import as_text
 
 
 @dataclass(frozen=True)

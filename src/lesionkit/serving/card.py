@@ -8,12 +8,13 @@ from typing import Any
 
 import keras
 
-from lesionkit import scores
-from lesionkit.assembly import origin
-from lesionkit.environment import environment
 from lesionkit.errors import BundleError
-from lesionkit.evaluation import Evaluation
-from lesionkit.files import as_text, whole_file
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.files import whole_file
+from lesionkit.metrics import three_scores
+from lesionkit.model.parts import origin
+from lesionkit.reproducibility import environment
+from lesionkit.text import as_text
 
 SCHEMA_VERSION = 1
 KIND = "lesionkit classifier"
@@ -53,7 +54,7 @@ def _card(model: keras.Model, names: Sequence[str], evaluation: Evaluation | Non
         if evaluation
         else None,
         "views": evaluation.views if evaluation else None,
-        "scores": scores.to_dict(evaluation.scores, evaluation.relation) if evaluation else None,
+        "scores": three_scores.to_dict(evaluation.scores, evaluation.relation) if evaluation else None,
         "calibration": {"temperature": fit.temperature, "n_held_out": fit.n_held_out} if fit else None,
         "operating_point": point.to_dict() if point else None,
         "conformal_sets": evaluation.conformal_sets.to_dict() if evaluation else None,

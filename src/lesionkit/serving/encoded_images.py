@@ -1,8 +1,8 @@
 """Bytes of image files to RGB pixels inside a TensorFlow graph, so that a served classifier can be sent files.
 
-Of JPEG, PNG and WebP files it makes what :mod:`lesionkit.images` makes, bit for bit, but for this: 16-bit PNG files and
-strong changes of the proportions can differ by one level, an orientation that stands in XMP data alone is not seen, and
-files of other kinds are refused, since TensorFlow reads them otherwise or not at all.
+Of JPEG, PNG and WebP files it makes what :mod:`lesionkit.data.images` makes, bit for bit, but for this: 16-bit PNG
+files and strong changes of the proportions can differ by one level, an orientation that stands in XMP data alone is not
+seen, and files of other kinds are refused, since TensorFlow reads them otherwise or not at all.
 """
 
 from typing import Any

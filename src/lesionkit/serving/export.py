@@ -14,13 +14,14 @@ from typing import Any
 
 import keras
 
-from lesionkit import taxonomy
-from lesionkit.card import read_card
-from lesionkit.environment import environment
+from lesionkit.data import taxonomy
 from lesionkit.errors import ExportError, LesionkitError, StorageError
-from lesionkit.export_comparison import compared, generated
-from lesionkit.export_formats import SERVING, checked_format, in_float32
-from lesionkit.files import as_text, foreign_files, storing, whole_file, whole_folder
+from lesionkit.files import foreign_files, storing, whole_file, whole_folder
+from lesionkit.reproducibility import environment
+from lesionkit.serving.agreement import compared, generated
+from lesionkit.serving.card import read_card
+from lesionkit.serving.formats import SERVING, checked_format, in_float32
+from lesionkit.text import as_text
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def export_classifier(
         encoded: whether it takes in the bytes of image files.
         int8: whether its weights have 8 bits.
         check: files, Pillow images or (h, w, 3) arrays to compare on; None:
-            :func:`~lesionkit.export_comparison.generated` ones.
+            :func:`~lesionkit.serving.agreement.generated` ones.
 
     Raises:
         ExportError: it cannot be written in this format, or answers otherwise than Keras.

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from lesionkit.assembly import layers_within
-from lesionkit.encoded_images import decoded
 from lesionkit.errors import ExportError, OptionError
+from lesionkit.model.parts import layers_within
+from lesionkit.serving.encoded_images import decoded
 
 #: The name of the JSON about the classifier: a file beside the model, and an entry in it where the format has room.
 SERVING = "serving.json"

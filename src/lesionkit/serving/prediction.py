@@ -1,16 +1,15 @@
-"""What a classifier is asked, files, folders or pixels, and what it answers: the classes, the likeliest first."""
+"""What a classifier predicts for an image, the likeliest class first, and predictions as a table."""
 
+import csv
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from lesionkit import images
-from lesionkit.errors import DataError
-from lesionkit.files import as_text, is_hidden
-from lesionkit.pipeline import Pixels
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.files import whole_file
+from lesionkit.text import as_text
 
 
 @dataclass(frozen=True)
@@ -50,60 +49,48 @@ class Prediction:
         return self.ranked[0][1]
 
 
-def runs_of(inputs: Any, size: tuple[int, int]) -> Iterable[tuple[Sequence[str], Any]]:
-    """Yields runs of (file names, images at ``size``) of what :meth:`~lesionkit.Bundle.predict` takes.
-
-    Files that follow each other decode together; arrays come as they are, under empty names.
-    """
-    files: list[str] = []
-    for one in _several(inputs):
-        if isinstance(one, str | os.PathLike):
-            files += image_files(os.fspath(one))
-            continue
-        if files:
-            yield files, Pixels(files, size)
-            files = []
-        many = one if _is_batch(one) else [one]
-        if not len(many):
-            continue
-        yield [""] * len(many), np.stack([images.from_array(image, size) for image in many])
-    if files:
-        yield files, Pixels(files, size)
+#: The columns before those of the classes.
+COLUMNS = ("path", "image_id", "label", "predicted", "confidence")
 
 
-def each_image(inputs: Any) -> Iterator[Any]:
-    """Yields each image of what :meth:`~lesionkit.Bundle.predict` takes: a file's name, an array or a Pillow image."""
-    for one in _several(inputs):
-        if isinstance(one, str | os.PathLike):
-            yield from image_files(os.fspath(one))
-        elif _is_batch(one):
-            yield from one
-        else:
-            yield one
-
-
-def _several(inputs: Any) -> Iterable[Any]:
-    return inputs if isinstance(inputs, list | tuple) else [inputs]
-
-
-def _is_batch(one: Any) -> bool:
-    return isinstance(one, np.ndarray) and one.ndim == 4
-
-
-def image_files(path: str) -> list[str]:
-    """Returns the file ``path``, or all but hidden files in the folder ``path`` and below it, sorted by name.
+def write_predictions(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
+    """Writes :data:`COLUMNS` and one probability column per class, UTF-8 CSV, a row for each image; returns ``path``.
 
     Raises:
-        DataError: there is no such file or folder, or no file in it.
+        StorageError: the file cannot be written.
     """
-    if not os.path.isdir(path):  # noqa: PTH112  (names that are not UTF-8 stay text)
-        if not os.path.exists(path):  # noqa: PTH110
-            raise DataError(f"{as_text(path)}: there is no such file or folder.")
-        return [path]
-    found: list[str] = []
-    for folder, below, names in os.walk(path):
-        below[:] = [name for name in below if not is_hidden(name)]
-        found += [os.path.join(folder, name) for name in names if not is_hidden(name)]  # noqa: PTH118
-    if not found:
-        raise DataError(f"{as_text(path)} holds no files.")
-    return sorted(found)
+    names = evaluation.class_names
+    labels = [names[label] for label in evaluation.labels]
+    return write_answers(path, names, evaluation.source, evaluation.image_id, labels, evaluation.probabilities.tolist())
+
+
+def write_answers(
+    path: str | os.PathLike[str],
+    class_names: Sequence[str],
+    sources: Iterable[str],
+    image_ids: Iterable[str],
+    labels: Iterable[str],
+    probabilities: Iterable[Sequence[float]],
+) -> Path:
+    """Writes n answers as :func:`write_predictions` does.
+
+    Args:
+        path: the file.
+        class_names: C names.
+        sources: n file names.
+        image_ids: n image ids.
+        labels: n class names, empty where the label is not known.
+        probabilities: n times C of them, seven digits are written.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    names = [as_text(name) for name in class_names]
+    with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow([*COLUMNS, *names])
+        for source, image_id, label, row in zip(sources, image_ids, labels, probabilities, strict=True):
+            most = max(range(len(names)), key=row.__getitem__)
+            told = [as_text(source), as_text(image_id), as_text(label), names[most], f"{row[most]:.7g}"]
+            table.writerow([*told, *(f"{value:.7g}" for value in row)])
+    return Path(path)

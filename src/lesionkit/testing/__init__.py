@@ -14,12 +14,12 @@ Example:
     >>> check_head(lk.heads.get("pooled"), dropout=0.3)
 """
 
-from lesionkit.testing_augmenters import check_augmenter
-from lesionkit.testing_backbones import check_backbone
-from lesionkit.testing_data import check_check, check_dataset
-from lesionkit.testing_models import check_head, check_preprocessor
-from lesionkit.testing_reports import check_report
-from lesionkit.testing_training import check_trainer
+from lesionkit.testing.augmenters import check_augmenter
+from lesionkit.testing.backbones import check_backbone
+from lesionkit.testing.data import check_check, check_dataset
+from lesionkit.testing.models import check_head, check_preprocessor
+from lesionkit.testing.reports import check_report
+from lesionkit.testing.trainers import check_trainer
 
 __all__ = [
     "check_augmenter",

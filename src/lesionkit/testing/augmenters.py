@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.augmentation import Augmentation, mixes
-from lesionkit.testing_contract import Contract
-from lesionkit.testing_inputs import global_randomness, noise
-from lesionkit.testing_models import most
+from lesionkit.model.views import Augmentation, mixes
+from lesionkit.testing.contract import Contract
+from lesionkit.testing.inputs import global_randomness, noise
+from lesionkit.testing.models import most
 
 _DRAWS = "it draws by keras.random.SeedGenerator attributes, as Keras's layers do"
 

@@ -15,9 +15,9 @@ import numpy as np
 from lesionkit import preprocessors
 from lesionkit.backbones import Backbone, Stage
 from lesionkit.errors import WeightsError
-from lesionkit.testing_contract import Contract
-from lesionkit.testing_inputs import noise, seeded
-from lesionkit.testing_models import answers, check_shapes, equal
+from lesionkit.testing.contract import Contract
+from lesionkit.testing.inputs import noise, seeded
+from lesionkit.testing.models import answers, check_shapes, equal
 
 
 def check_backbone(backbone: Backbone) -> None:

@@ -13,13 +13,13 @@ from unittest import mock
 
 import numpy as np
 
-from lesionkit.audits import identified
 from lesionkit.checks import Findings
+from lesionkit.data.copies import identified
+from lesionkit.data.records import Records
+from lesionkit.data.survey import Survey, survey
 from lesionkit.errors import DataError
-from lesionkit.records import Records
-from lesionkit.survey import Survey, survey
-from lesionkit.testing_contract import Contract
-from lesionkit.testing_inputs import images
+from lesionkit.testing.contract import Contract
+from lesionkit.testing.inputs import images
 
 
 def check_dataset(dataset: Callable[..., Records], *arguments: Any, **options: Any) -> None:

@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lesionkit.assembly import build_classifier
 from lesionkit.backbones import Backbone, Stage
-from lesionkit.evaluation import Evaluation, HeldOut, Picture
+from lesionkit.data.records import Records, Skipped
+from lesionkit.data.relation import Relation
+from lesionkit.data.summary import DataSummary
+from lesionkit.evaluation.evaluation import Evaluation, HeldOut, Picture
+from lesionkit.metrics.robustness import stress_of
+from lesionkit.model.assembly import build_classifier
 from lesionkit.recipe import Part, documented_baseline
-from lesionkit.records import Records, Skipped
-from lesionkit.robustness import stress_of
-from lesionkit.run import DataSummary, Relation, TrainingRun
+from lesionkit.training.run import TrainingRun
 
 #: (height, width) of the images.
 SIZE = (16, 16)

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.testing_contract import Contract
-from lesionkit.testing_inputs import noise, seeded
+from lesionkit.testing.contract import Contract
+from lesionkit.testing.inputs import noise, seeded
 
 _ALONE = "saved, it loads with Keras alone: stock layers and keras.ops, no Lambda"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from lesionkit.errors import StorageError
-from lesionkit.evaluation import Evaluation
-from lesionkit.testing_contract import Contract
-from lesionkit.testing_inputs import HOSTILE_NAMES, bare_evaluation, full_evaluation
+from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.testing.contract import Contract
+from lesionkit.testing.inputs import HOSTILE_NAMES, bare_evaluation, full_evaluation
 
 _WHOLE = "the file is complete or absent"
 _TEXT = (".csv", ".html", ".json", ".md", ".tex", ".txt")

@@ -13,15 +13,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lesionkit import metrics
+from lesionkit.data.pipeline import Pixels, one_hot
+from lesionkit.data.records import Records
 from lesionkit.errors import OptionError
-from lesionkit.features import FeatureStore
-from lesionkit.pipeline import Pixels, one_hot
-from lesionkit.records import Records
-from lesionkit.run import TrainingRun
-from lesionkit.testing_contract import Contract
-from lesionkit.testing_inputs import SIZE, classifier, global_randomness, images
-from lesionkit.testing_models import equal
+from lesionkit.features.store import FeatureStore
+from lesionkit.metrics import classification
+from lesionkit.testing.contract import Contract
+from lesionkit.testing.inputs import SIZE, classifier, global_randomness, images
+from lesionkit.testing.models import equal
+from lesionkit.training.run import TrainingRun
 
 _KEYWORDS = ("augmenter", "store", "strategy", "resume_dir", "callbacks")
 
@@ -134,7 +134,7 @@ def _dataset(records: Records) -> tf.data.Dataset:
 
 def _loss(model: keras.Model, records: Records) -> float:
     pixels = Pixels(records.source, SIZE)[np.arange(len(records))]
-    return metrics.loss(records.label, np.asarray(model(pixels, training=False), dtype=np.float64))
+    return classification.loss(records.label, np.asarray(model(pixels, training=False), dtype=np.float64))
 
 
 def _near(one: keras.Model, other: keras.Model) -> bool:

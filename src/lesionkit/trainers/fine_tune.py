@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 import keras
 import tensorflow as tf
 
-from lesionkit.assembly import cut, layers_within, parts, stages
-from lesionkit.augmentation import Chosen
-from lesionkit.distribution import check_strategy
 from lesionkit.errors import OptionError
-from lesionkit.features import FeatureStore
-from lesionkit.fitting import Fitting
-from lesionkit.preparation import Builder, built, prepare
-from lesionkit.run import TrainingRun
-from lesionkit.tasks import Data, Task
+from lesionkit.features.store import FeatureStore
+from lesionkit.model.parts import cut, layers_within, parts, stages
+from lesionkit.model.views import Chosen
 from lesionkit.trainers.frozen import Frozen
-from lesionkit.training import fit_task
+from lesionkit.training.distribution import check_strategy
+from lesionkit.training.loop import fit_task
+from lesionkit.training.options import Fitting
+from lesionkit.training.preparation import Builder, built, prepare
+from lesionkit.training.run import TrainingRun
+from lesionkit.training.task import Data, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class FineTune(Fitting):
     What stays frozen below runs once per image (or view) and is stored, so that an epoch costs only the part that
     learns. Batch normalisation stays in inference mode: its moving means and variances are those of ImageNet, its scale
     and offset learn (https://keras.io/guides/transfer_learning/). The other fields are those of
-    :class:`~lesionkit.fitting.Fitting`, for the second phase.
+    :class:`~lesionkit.training.options.Fitting`, for the second phase.
 
     Attributes:
         unfreeze: the first stage that learns, such as ``"conv5"`` of ``resnet50``; see the backbone's ``stages``.

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from lesionkit.assembly import frozen_part, parts
-from lesionkit.augmentation import Chosen
-from lesionkit.distribution import check_strategy
-from lesionkit.features import FeatureStore
-from lesionkit.fitting import Fitting
-from lesionkit.preparation import Builder, built, prepare
-from lesionkit.run import TrainingRun
-from lesionkit.tasks import Data, Task
-from lesionkit.training import fit_task
+from lesionkit.features.store import FeatureStore
+from lesionkit.model.parts import frozen_part, parts
+from lesionkit.model.views import Chosen
+from lesionkit.training.distribution import check_strategy
+from lesionkit.training.loop import fit_task
+from lesionkit.training.options import Fitting
+from lesionkit.training.preparation import Builder, built, prepare
+from lesionkit.training.run import TrainingRun
+from lesionkit.training.task import Data, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Frozen(Fitting):
             train: the training images.
             validation: images to watch while training; without ``patience`` nothing is chosen by them.
             augmenter: random changes of the training images: a name, a Part or a Keras layer.
-            store: a :class:`~lesionkit.features.FeatureStore`, True for the user's own, False for none: then
+            store: a :class:`~lesionkit.features.store.FeatureStore`, True for the user's own, False for none: then
                 augmentation is on line.
             strategy: a mirrored ``tf.distribute`` strategy, of several devices or several workers, whose replicas share
                 each batch; a model that is built is copied into it, a function called in its scope. Workers need

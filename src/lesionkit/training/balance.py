@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.class_weight import compute_class_weight
 
-from lesionkit.pipeline import order
+from lesionkit.data.pipeline import order
 
 
 def class_weights(labels: npt.NDArray[np.int64]) -> dict[int, float]:

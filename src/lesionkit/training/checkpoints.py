@@ -1,6 +1,5 @@
 """What training needs to go on where it was: one file for each phase, whole or absent."""
 
-import hashlib
 import json
 import logging
 import zipfile
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.files import as_text, whole_file
+from lesionkit.files import whole_file
+from lesionkit.text import as_text
 
 logger = logging.getLogger(__name__)
 
@@ -38,16 +38,6 @@ class State:
     optimizer: Arrays = field(repr=False)
     best: Arrays = field(default=(), repr=False)
     stopped: bool = False
-
-
-def identity(told: Any, *arrays: npt.NDArray[Any]) -> str:
-    """Returns 32 hexadecimal digits that differ where ``told`` (what JSON can hold) or the arrays do."""
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode("utf-8", "backslashreplace"))
-    for array in arrays:
-        values = np.ascontiguousarray(array)
-        digest.update(f"{values.dtype} {values.shape}".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()[:32]
 
 
 def write_state(path: Path, state: State) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lesionkit.augmentation import Chosen, augmenter, mixes
+from lesionkit.data.records import Records
 from lesionkit.errors import OptionError
-from lesionkit.fitting import Fitting
-from lesionkit.records import Records
-from lesionkit.tasks import Data, Learner, Task, assign, values_of
+from lesionkit.model.views import Chosen, augmenter, mixes
+from lesionkit.training.options import Fitting
+from lesionkit.training.task import Data, Learner, Task, assign, values_of
 
 
 def scope(strategy: "tf.distribute.Strategy | None") -> contextlib.AbstractContextManager[Any]:

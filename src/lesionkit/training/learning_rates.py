@@ -11,14 +11,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.assembly import layers_within
-from lesionkit.augmentation import reseed
 from lesionkit.errors import OptionError
-from lesionkit.features import FeatureStore
-from lesionkit.fitting import Fitting, is_positive
+from lesionkit.features.store import FeatureStore
+from lesionkit.model.parts import layers_within
+from lesionkit.model.views import reseed
 from lesionkit.options import checked_count
-from lesionkit.tasks import Data, Task, assign, values_of
-from lesionkit.training import class_weight_of, compile_learner
+from lesionkit.training.loop import class_weight_of, compile_learner
+from lesionkit.training.options import Fitting, is_positive
+from lesionkit.training.task import Data, Task, assign, values_of
 
 #: The loss at which the search ends, as a multiple of the least smoothed loss so far.
 WORSE = 4.0

@@ -12,20 +12,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lesionkit.assembly import origin
-from lesionkit.augmentation import Chosen
-from lesionkit.balance import BalancedAccuracy, class_weights
-from lesionkit.checkpoints import identity
-from lesionkit.determinism import is_deterministic
-from lesionkit.distribution import check_alike, is_chief, placed, scope
+from lesionkit.data.records import Records
+from lesionkit.data.summary import DataSummary, Seen
 from lesionkit.errors import OptionError
-from lesionkit.fitting import Fitting, loss_of, optimizer_of
+from lesionkit.model.parts import origin
+from lesionkit.model.views import Chosen
 from lesionkit.recipe import Part, Recipe
-from lesionkit.records import Records
-from lesionkit.replicas import Loop
-from lesionkit.run import DataSummary, Seen, TrainingRun
-from lesionkit.tasks import Feed, Task, values_of
-from lesionkit.watching import Watch, interrupts
+from lesionkit.reproducibility import identity, is_deterministic
+from lesionkit.training.balance import BalancedAccuracy, class_weights
+from lesionkit.training.distribution import check_alike, is_chief, placed, scope
+from lesionkit.training.options import Fitting, loss_of, optimizer_of
+from lesionkit.training.replicas import Loop
+from lesionkit.training.run import TrainingRun
+from lesionkit.training.task import Feed, Task, values_of
+from lesionkit.training.watch import Watch, interrupts
 
 logger = logging.getLogger(__name__)
 

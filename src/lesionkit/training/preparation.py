@@ -10,19 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from lesionkit.assembly import learning_part, origin, parts, remember
-from lesionkit.augmentation import Augmentation, Chosen, mixes
-from lesionkit.augmentation import augmenter as augmenter_of
-from lesionkit.distribution import copied, scope
+from lesionkit.data.pipeline import Pixels
+from lesionkit.data.records import Records
+from lesionkit.data.survey import inspect
 from lesionkit.errors import DataError, OptionError
-from lesionkit.features import FeatureStore
-from lesionkit.files import as_text
-from lesionkit.fitting import Fitting
-from lesionkit.pipeline import Pixels
-from lesionkit.records import Records
-from lesionkit.shards import Features
-from lesionkit.survey import inspect
-from lesionkit.tasks import Data, Feed, Learner, Task
+from lesionkit.features.shards import Features
+from lesionkit.features.store import FeatureStore
+from lesionkit.model.parts import learning_part, origin, parts, remember
+from lesionkit.model.views import Augmentation, Chosen, mixes
+from lesionkit.model.views import augmenter as augmenter_of
+from lesionkit.text import as_text
+from lesionkit.training.distribution import copied, scope
+from lesionkit.training.options import Fitting
+from lesionkit.training.task import Data, Feed, Learner, Task
 
 logger = logging.getLogger(__name__)
 

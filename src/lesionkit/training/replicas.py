@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from lesionkit.fitting import Fitting, loss_of
-from lesionkit.pipeline import generated, one_hot
-from lesionkit.tasks import Feed, Task
+from lesionkit.data.pipeline import generated, one_hot
+from lesionkit.training.options import Fitting, loss_of
+from lesionkit.training.task import Feed, Task
 
 #: Between the seeds of two replicas: more than a learner has layers that draw.
 STRIDE = 1_000_003

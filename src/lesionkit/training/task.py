@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from lesionkit.balance import balanced_order
-from lesionkit.fingerprints import fingerprint
-from lesionkit.fitting import Fitting
-from lesionkit.pipeline import batches, one_hot, order
-from lesionkit.records import Records, as_column
-from lesionkit.shards import Features
+from lesionkit.data.pipeline import batches, one_hot, order
+from lesionkit.data.records import Records, as_column
+from lesionkit.features.fingerprint import fingerprint
+from lesionkit.features.shards import Features
+from lesionkit.training.balance import balanced_order
+from lesionkit.training.options import Fitting
 
 #: Records, or a ``tf.data.Dataset`` (which has no types).
 Data: TypeAlias = Records | Any

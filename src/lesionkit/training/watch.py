@@ -13,15 +13,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from lesionkit.augmentation import reseed
-from lesionkit.checkpoints import State, read_state, write_state
-from lesionkit.determinism import is_deterministic
+from lesionkit.data.records import Records
 from lesionkit.errors import DivergedError
-from lesionkit.files import as_text
-from lesionkit.fitting import Fitting
-from lesionkit.records import Records
-from lesionkit.replicas import Interrupt
-from lesionkit.tasks import Task, assign, values_of
+from lesionkit.model.views import reseed
+from lesionkit.reproducibility import is_deterministic
+from lesionkit.text import as_text
+from lesionkit.training.checkpoints import State, read_state, write_state
+from lesionkit.training.options import Fitting
+from lesionkit.training.replicas import Interrupt
+from lesionkit.training.task import Task, assign, values_of
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 from lesionkit import Evaluation
-from lesionkit.files import as_text, whole_file
+from lesionkit.files import whole_file
+from lesionkit.text import as_text
 
 COLUMNS = ("n", "precision", "recall", "specificity", "f1", "auc")
 

@@ -2,8 +2,8 @@
 
 from lesionkit import Records
 from lesionkit.checks import Finding, Findings
-from lesionkit.files import as_text
-from lesionkit.survey import Survey
+from lesionkit.data.survey import Survey
+from lesionkit.text import as_text
 
 #: From this ratio of the longer to the shorter side on, an image is reported.
 MOST = 1.6

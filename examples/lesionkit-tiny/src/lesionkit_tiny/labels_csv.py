@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from lesionkit import Records
+from lesionkit.data.tables import read_table
 from lesionkit.errors import DataError
-from lesionkit.tables import read_table
 
 
 def labels_csv(root: str | os.PathLike[str]) -> Records:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from lesionkit import FeatureStore, Part, Records, TrainingRun, metrics
-from lesionkit.assembly import frozen_part, origin, parts
+from lesionkit import FeatureStore, Part, Records, TrainingRun
+from lesionkit.data.records import as_column
+from lesionkit.data.summary import DataSummary, Seen
 from lesionkit.errors import DataError, OptionError
-from lesionkit.preparation import built
-from lesionkit.records import as_column
-from lesionkit.run import DataSummary, Seen
+from lesionkit.metrics import classification
+from lesionkit.model.parts import frozen_part, origin, parts
+from lesionkit.training.preparation import built
 from sklearn.linear_model import LogisticRegression
 
 
@@ -73,7 +74,7 @@ class LinearProbe:
         for prefix, one in zip(("", "val_"), seen, strict=False):
             probabilities = np.asarray(last(one.values), dtype=np.float64)
             for name in ("accuracy", "balanced_accuracy", "loss"):
-                history[prefix + name] = (getattr(metrics, name)(one.labels, probabilities),)
+                history[prefix + name] = (getattr(classification, name)(one.labels, probabilities),)
         records = None
         if all(one.records is not None for one in seen):
             records = Records.concatenate([one.records for one in seen])

@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from lesionkit import metrics
 from lesionkit.errors import DataError, OptionError
-from lesionkit.metrics import LEVEL, RESAMPLES, SCORED, Labels
+from lesionkit.metrics import classification
+from lesionkit.metrics.classification import SCORED, Labels
+from lesionkit.metrics.intervals import resampling
+from lesionkit.metrics.intervals.resampling import LEVEL, RESAMPLES
 from lesionkit.options import checked_count
 
 BETTER, WORSE, CANNOT_TELL = "better", "worse", "cannot tell"
@@ -57,20 +59,20 @@ def compare(
     """Returns how ``other`` compares with ``baseline``, by a paired bootstrap over whole groups.
 
     A resample draws groups of images and scores all seeds of both classifiers on it, so that what the images make easy
-    or hard for both cancels out (:func:`~lesionkit.metrics.bootstrap`; percentile intervals). It draws seeds too, a
-    seed of both classifiers at once: the luck of a training is part of the doubt (Bouthillier et al. 2021, "Accounting
-    for Variance in Machine Learning Benchmarks"). Drawing both ways is cautious where seeds hardly differ (Owen 2007,
-    "The pigeonhole bootstrap"); a handful of seeds that differ much still tells too little of them, and of one seed
-    the interval is about that seed. ``by_seed`` shows how far apart they are. Where several variants are compared with
-    one baseline, some seem better by chance: the verdict is at the level 1 - 0.05 / ``comparisons`` (Bonferroni; Dunn
-    1961, "Multiple Comparisons among Means").
+    or hard for both cancels out (:func:`~lesionkit.metrics.intervals.resampling.bootstrap`; percentile intervals). It
+    draws seeds too, a seed of both classifiers at once: the luck of a training is part of the doubt (Bouthillier et al.
+    2021, "Accounting for Variance in Machine Learning Benchmarks"). Drawing both ways is cautious where seeds hardly
+    differ (Owen 2007, "The pigeonhole bootstrap"); a handful of seeds that differ much still tells too little of them,
+    and of one seed the interval is about that seed. ``by_seed`` shows how far apart they are. Where several variants
+    are compared with one baseline, some seem better by chance: the verdict is at the level 1 - 0.05 / ``comparisons``
+    (Bonferroni; Dunn 1961, "Multiple Comparisons among Means").
 
     Args:
         labels: (n,) places of the classes.
         baseline: (S, n, C) probabilities of S seeds, for images that the models were not trained on.
         other: (S, n, C), of the same images.
         groups: (n,) equal for images of one group; two groups or more.
-        score: one of :data:`~lesionkit.metrics.SCORED`.
+        score: one of :data:`~lesionkit.metrics.classification.SCORED`.
         comparisons: how many are made with this baseline.
         resamples: how often groups and seeds are drawn.
         seed: of the draws.
@@ -90,26 +92,26 @@ def compare(
             f"groups are ({shapes[0][1]},), of two groups or more: a single one cannot be drawn anew. Received: "
             f"{np.shape(groups)}, {len(np.unique(groups))} of them"
         )
-    answers = [metrics.checked(labels, one)[1] for one in [*baseline, *other]]
+    answers = [classification.checked(labels, one)[1] for one in [*baseline, *other]]
     place, seeds = SCORED.index(score), len(baseline)
-    values = np.array([getattr(metrics, score)(labels, one) for one in answers]).reshape(2, seeds)
+    values = np.array([getattr(classification, score)(labels, one) for one in answers]).reshape(2, seeds)
     ours, theirs = answers[seeds:], answers[:seeds]
     swapped = _sorted(labels, ours) < _sorted(labels, theirs)  # resamples depend on the order in which they are given
     paired = [*ours, *theirs] if swapped else answers
-    drawn = metrics.bootstrap(labels, *paired, groups=groups, resamples=resamples, seed=seed)[..., place]
+    drawn = resampling.bootstrap(labels, *paired, groups=groups, resamples=resamples, seed=seed)[..., place]
     first, second = drawn.reshape(2, seeds, resamples)
     chosen = np.random.default_rng([seed, 1]).integers(seeds, size=(seeds, resamples))
     apart = first - second if swapped else second - first
     spread = np.round(np.take_along_axis(apart, chosen, axis=0).mean(axis=0), 12)
     by_seed = values[1] - values[0]
     difference = float(by_seed.mean())
-    adjusted = metrics.interval(spread, 1 - (1 - LEVEL) / comparisons)
+    adjusted = resampling.interval(spread, 1 - (1 - LEVEL) / comparisons)
     return Comparison(
         score,
         float(values[0].mean()),
         float(values[1].mean()),
         difference,
-        metrics.interval(spread),
+        resampling.interval(spread),
         adjusted,
         _verdict(adjusted, less_is_better=score == "loss"),
         images_needed(len(labels), difference, adjusted),
@@ -137,7 +139,7 @@ class McNemar:
     p: float
 
 
-def mcnemar(labels: Labels, first: metrics.Probabilities, second: metrics.Probabilities) -> McNemar:
+def mcnemar(labels: Labels, first: classification.Probabilities, second: classification.Probabilities) -> McNemar:
     """Returns McNemar's test, two-sided and exact, of two classifiers' (n, C) probabilities for (n,) labels.
 
     The images on which only one is right are as a coin's throws when both are right equally often (McNemar 1947, "Note
@@ -151,8 +153,8 @@ def mcnemar(labels: Labels, first: metrics.Probabilities, second: metrics.Probab
     """
     if np.shape(first) != np.shape(second):
         raise DataError(f"first and second are (n, C) both. Received: {np.shape(first)} and {np.shape(second)}")
-    places, ours = metrics.checked(labels, first)
-    right, also = (metrics.predicted(one) == places for one in (ours, metrics.checked(labels, second)[1]))
+    places, ours = classification.checked(labels, first)
+    right, also = (classification.predicted(one) == places for one in (ours, classification.checked(labels, second)[1]))
     both, one, other, neither = (
         int(np.sum(kind)) for kind in (right & also, right & ~also, ~right & also, ~right & ~also)
     )
@@ -179,7 +181,7 @@ def _verdict(interval: tuple[float, float], *, less_is_better: bool) -> str:
     return BETTER if low > 0 else WORSE if high < 0 else CANNOT_TELL
 
 
-def _sorted(labels: Labels, answers: list[metrics.Probabilities]) -> list[float]:
+def _sorted(labels: Labels, answers: list[classification.Probabilities]) -> list[float]:
     """Returns what orders two classifiers alike in whatever order their images and they themselves are given."""
     told = [labels + one[np.arange(len(labels)), labels] for one in answers]
     return [float(value) for value in np.sort(told, axis=None)]

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from lesionkit import metrics
 from lesionkit.errors import DataError
-from lesionkit.metrics import RESAMPLES, Labels
+from lesionkit.metrics.classification import Labels
+from lesionkit.metrics.intervals import resampling
+from lesionkit.metrics.intervals.resampling import RESAMPLES
 
 #: The figures of a :class:`Question`, in the order of the arrays here.
 FIGURES = ("sensitivity", "specificity", "precision", "f1", "auc", "average_precision")
@@ -49,11 +50,11 @@ def figures(question: Question) -> npt.NDArray[np.float64]:
     """Returns (6,): :data:`FIGURES` of the images as they are, nan where the divisor is 0.
 
     Sensitivity, precision and F1 are of those looked for, specificity of the rest; F1 has none without an image looked
-    for, as in :func:`~lesionkit.metrics.per_class`. AUC is the share of pairs, one image looked for and one other, in
-    which the first has the higher score, a tie counting half (Hanley and McNeil 1982, "The meaning and use of the area
-    under a receiver operating characteristic (ROC) curve"). Average precision is the precision at the score of each
-    image looked for, on average (Buckley and Voorhees 2000, "Evaluating evaluation measure stability"; images of one
-    score are taken in together). All are those of scikit-learn.
+    for, as in :func:`~lesionkit.metrics.classification.per_class`. AUC is the share of pairs, one image looked for and
+    one other, in which the first has the higher score, a tie counting half (Hanley and McNeil 1982, "The meaning and
+    use of the area under a receiver operating characteristic (ROC) curve"). Average precision is the precision at the
+    score of each image looked for, on average (Buckley and Voorhees 2000, "Evaluating evaluation measure stability";
+    images of one score are taken in together). All are those of scikit-learn.
     """
     alone = np.arange(len(question.positive))
     return _figures(_counting(question, alone) @ np.ones((len(alone), 1)))[:, 0]
@@ -64,8 +65,8 @@ def resampled(
 ) -> npt.NDArray[np.float64]:
     """Returns (questions, 6, resamples): :func:`figures` on images drawn again by whole groups.
 
-    Groups are drawn as in :func:`~lesionkit.metrics.bootstrap`. What a question gets depends on its own images and
-    groups alone: not on their order, nor on the numbers of the groups, nor on the other questions.
+    Groups are drawn as in :func:`~lesionkit.metrics.intervals.resampling.bootstrap`. What a question gets depends on
+    its own images and groups alone: not on their order, nor on the numbers of the groups, nor on the other questions.
 
     All that the figures need are counts of images at and between neighbouring scores. One sparse matrix for each
     question, with an entry for each image, gives those of many resamples in one product.
@@ -81,7 +82,7 @@ def resampled(
     counting = [_counting(question, _renumbered(question, group)) for question in questions]
     some = max(1, _AT_ONCE // len(group))
     found = []
-    for times in metrics.drawn(count, resamples, seed):
+    for times in resampling.drawn(count, resamples, seed):
         for start in range(0, len(times), some):
             columns = np.ascontiguousarray(times[start : start + some].T)
             found.append(np.stack([_figures(matrix @ columns) for matrix in counting]))

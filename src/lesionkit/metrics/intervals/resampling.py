@@ -1,13 +1,70 @@
-"""Sums and shares over images that are drawn again by whole groups."""
+"""Images drawn again by whole groups: scores, sums and shares on the resamples, and intervals of them."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
 from lesionkit.errors import DataError
-from lesionkit.metrics import LEVEL, RESAMPLES, Labels, drawn, interval
+from lesionkit.metrics.classification import Labels, Probabilities, cross_entropies, predicted
+
+#: How often the images are drawn again, and the share of the draws that an interval holds.
+RESAMPLES, LEVEL = 2000, 0.95
+
+_AT_ONCE = 2**20
+
+
+def bootstrap(
+    labels: Labels, *answers: Probabilities, groups: Labels, resamples: int = RESAMPLES, seed: int = 0
+) -> npt.NDArray[np.float64]:
+    """Returns (answers, resamples, 3): :data:`SCORED` for each of ``answers``, on images drawn again by whole groups.
+
+    A resample draws as many groups as there are, with replacement, so that images of one lesion or patient, which
+    are alike, come and go together (Cameron, Gelbach and Miller 2008, "Bootstrap-based improvements for inference
+    with clustered errors"). All answers are scored on the same resamples: their differences are paired. A class
+    without an image in a resample is left out of its balanced accuracy. Neither the order of the images nor the
+    numbers that stand for groups matter.
+
+    Args:
+        labels: (n,), n >= 1.
+        answers: one or more (n, C) probabilities for the same images.
+        groups: (n,) whole numbers, equal for images of one group.
+        resamples: how many.
+        seed: of the draws.
+    """
+    classes = answers[0].shape[1]
+    hot = np.eye(classes)[labels]
+    parts = [hot]
+    for one in answers:
+        parts += [hot * (predicted(one) == labels)[:, None], cross_entropies(labels, one)[:, None]]
+    group = np.unique(groups, return_inverse=True)[1]
+    sums = np.stack([np.bincount(group, weights=part) for part in np.concatenate(parts, axis=1).T], axis=1)
+    sums = sums[np.lexsort(np.round(sums, 9).T[::-1])]
+    totals = np.concatenate([times @ sums for times in drawn(len(sums), resamples, seed)])
+    images = totals[:, None, :classes]
+    sums_of_answers = totals[:, classes:].reshape(resamples, len(answers), classes + 1)
+    hits, losses = sums_of_answers[..., :-1], sums_of_answers[..., -1]
+    recalls = (hits / np.maximum(images, 1)).sum(axis=-1) / np.count_nonzero(images, axis=-1)
+    found = [hits.sum(axis=-1) / images.sum(axis=-1), recalls, losses / images.sum(axis=-1)]
+    return np.stack(found, axis=-1).transpose(1, 0, 2)
+
+
+def drawn(count: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+    """Yields (some, count): how often each of ``count`` things is drawn, some resamples at a time."""
+    random = np.random.default_rng(seed)
+    some = max(1, _AT_ONCE // count)
+    for start in range(0, resamples, some):
+        now = min(some, resamples - start)
+        places = random.integers(count, size=(now, count), dtype=np.int32)
+        yield np.stack([np.bincount(row, minlength=count) for row in places]).astype(np.float64)
+
+
+def interval(values: npt.NDArray[np.float64], level: float = LEVEL) -> tuple[float, float]:
+    """Returns the percentiles between which the middle ``level`` of ``values`` (resamples,) lies."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def totals(
@@ -15,8 +72,7 @@ def totals(
 ) -> npt.NDArray[np.float64]:
     """Returns (resamples, k): the sums of ``columns`` (n, k), n >= 1, over images drawn again by whole groups.
 
-    The resamples are made as in :func:`~lesionkit.metrics.bootstrap`: neither the order of the images nor the numbers
-    that stand for groups matter.
+    The resamples are made as in :func:`bootstrap`: neither the order of the images nor the group numbers matter.
     """
     group = np.unique(groups, return_inverse=True)[1]
     sums = np.stack([np.bincount(group, weights=column) for column in columns.T], axis=1)
