@@ -2,10 +2,7 @@
 
 import os
 import shutil
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))  # the examples import what they share
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
@@ -63,6 +60,21 @@ DEEP = Backbone(
     872,
     "made for the tests",
 )
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder that LESIONKIT_TEST_DATA names: the nine-class folder and HAM10000's table lie in it."""
+    named = os.environ.get("LESIONKIT_TEST_DATA")
+    if not named:
+        pytest.skip("LESIONKIT_TEST_DATA does not name a folder of real images")
+    return Path(named)
+
+
+@pytest.fixture(scope="session")
+def nine_class_folder(real_data):
+    """The public nine-class set of ISIC images: Train/ and Test/."""
+    return real_data / "Skin cancer ISIC The International Skin Imaging Collaboration"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,7 +5,7 @@
 writes public_api.txt anew, after a change that is meant. A line reads ``0.1.0 split(records, *, validation=0.2, ...)``;
 a member of a family ``0.1.0 heads/pooled(feature_shape, ...)``, what plugins import from a module
 ``0.1.0 files.whole_file(path)``; what a version took away ``0.2.0 removed split``.
-tests/test_public_api.py wants each of them told in CHANGELOG.md under its version.
+tests/project/test_public_api.py wants each of them told in CHANGELOG.md under its version.
 """
 
 import ast

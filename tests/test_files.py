@@ -10,12 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lesionkit.errors import StorageError
 from lesionkit.files import cache_folder, whole_file, whole_folder
-from lesionkit.text import as_text
 
 RUN = ("model.keras", "card.json")
 
@@ -56,27 +53,6 @@ def disk(tmp_path):
             return place
 
         yield mounted
-
-
-@given(st.text())
-def test_text_that_prints_stays(name):
-    kept = "".join(c for c in name if c.isprintable())
-    assert as_text(kept) == kept
-
-
-@given(st.text(st.characters()) | st.binary().map(os.fsdecode))
-def test_any_name_becomes_text_that_utf8_holds_on_one_line(name):
-    shown = as_text(name)
-    assert shown.isprintable()
-    assert shown.encode("utf-8").decode("utf-8") == shown
-    assert as_text(shown) == shown
-
-
-def test_what_does_not_print_is_shown_as_python_writes_it():
-    assert as_text(os.fsdecode(b"caf\xe9.jpg")) == r"caf\udce9.jpg"
-    assert as_text("a\nb\x1b[31m.jpg") == r"a\nb\x1b[31m.jpg"
-    assert as_text("Läsion 病変 😀.jpg") == "Läsion 病変 😀.jpg"
-    assert as_text(Path("a") / "b") == "a/b"
 
 
 def test_the_cache_folder_is_where_the_environment_says(monkeypatch, tmp_path):

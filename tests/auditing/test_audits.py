@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from places import ROOT
 
 import lesionkit as lk
 from lesionkit.auditing.files import FILES, write_audit
@@ -21,7 +22,7 @@ from lesionkit.datasets.synthetic_lesions import generate
 from lesionkit.errors import UnknownNameError
 
 CLASSES = ("melanoma", "nevus", "seborrheic keratosis")
-EXAMPLE = Path(__file__).parents[1] / "examples" / "audit.py"
+EXAMPLE = ROOT / "examples" / "audit.py"
 
 
 @pytest.fixture(scope="module")

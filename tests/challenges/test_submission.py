@@ -3,12 +3,12 @@
 import csv
 import json
 import logging
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import TESTS
 
 from lesionkit import reports
 from lesionkit.challenges.submissions import LAYOUTS, layout_of, lint, read_submission
@@ -18,7 +18,7 @@ from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.metrics.malignancy import malignancy_of
 from lesionkit.reports.submission import submission
 
-BROKEN = json.loads((Path(__file__).parent / "fixtures/challenge/refusals.json").read_text(encoding="ascii"))
+BROKEN = json.loads((TESTS / "fixtures/challenge/refusals.json").read_text(encoding="ascii"))
 NINE = (
     *("actinic keratosis", "basal cell carcinoma", "dermatofibroma", "melanoma", "nevus", "pigmented benign keratosis"),
     *("seborrheic keratosis", "squamous cell carcinoma", "vascular lesion"),

@@ -1,7 +1,6 @@
 """Every fault of an image file, planted as a file."""
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from lesionkit.data.records import Records
 from lesionkit.data.survey import Look, Survey, survey
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.errors import ImageError
-
-REAL = "Skin cancer ISIC The International Skin Imaging Collaboration"
 
 
 def picture(mode="RGB", size=(64, 48)):
@@ -205,7 +202,6 @@ def test_counts_add_up_whatever_the_order(rows, random):
     assert checked(shuffled).summary == found.summary
 
 
-@pytest.mark.skipif("LESIONKIT_TEST_DATA" not in os.environ, reason="the nine-class folder is not at hand")
-def test_the_nine_class_folder_is_sound():
-    records = isic_folder(Path(os.environ["LESIONKIT_TEST_DATA"]) / REAL)
+def test_the_nine_class_folder_is_sound(nine_class_folder):
+    records = isic_folder(nine_class_folder)
     assert integrity(records, survey(records)).found == ()

@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -234,14 +233,10 @@ def test_the_lesions_of_the_nine_class_folder_conflict_in_one_pair_of_classes(ni
 
 
 @pytest.fixture(scope="module")
-def nine_class():
+def nine_class(real_data, nine_class_folder):
     import csv
 
-    root = os.environ.get("LESIONKIT_TEST_DATA")
-    if not root:
-        pytest.skip("LESIONKIT_TEST_DATA is not set")
-    folder = next(path.parent for path in Path(root).glob("*/Train"))
-    with (Path(root) / "HAM10000_metadata.csv").open(newline="", encoding="utf-8") as file:
+    with (real_data / "HAM10000_metadata.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     table = {
         "image_id": [row["image_id"] for row in rows],
@@ -249,4 +244,4 @@ def nine_class():
         "diagnosis": [f"ham10000:{row['dx']}" for row in rows],
         "confirmed_by": [row["dx_type"] for row in rows],
     }
-    return isic_folder(folder).join(table)
+    return isic_folder(nine_class_folder).join(table)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from places import ROOT
 
 import lesionkit as lk
 from lesionkit import backbones
@@ -18,7 +19,7 @@ from lesionkit.commands.train import recipe_in
 from lesionkit.errors import OptionError
 from lesionkit.trainers import Frozen
 
-SCRIPT = Path(__file__).parents[1] / "examples" / "baseline.py"
+SCRIPT = ROOT / "examples" / "baseline.py"
 OPTIONS = (
     "--data", "--output", "--backbone", "--weights", "--preprocessor", "--image-size", "--epochs", "--batch-size",
     "--learning-rate", "--dropout", "--hidden", "--augmenter", "--fine-tune", "--symmetries", "--validation", "--seed",

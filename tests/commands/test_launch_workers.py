@@ -5,11 +5,11 @@ import json
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-SCRIPT = Path(__file__).parents[1] / "examples" / "launch_workers.py"
+SCRIPT = ROOT / "examples" / "launch_workers.py"
 
 #: Says on standard output that it waits, then waits; tells the signals that it can.
 WAITS = """

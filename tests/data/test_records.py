@@ -378,3 +378,46 @@ def test_an_unknown_split_or_class_is_refused(asked, told):
 def test_one_row_is_asked_for_by_record(row):
     with pytest.raises(OptionError, match=rf"records.record\({row}\)"):
         small()[row]
+
+
+def test_class_names_are_kept_as_a_tuple():
+    assert Records(["nevus", "melanoma"], ["a"], [0], ["a"]).class_names == ("nevus", "melanoma")
+
+
+def test_what_is_asked_of_rows_holds_all_at_once():
+    records = Records(
+        ("nevus", "melanoma"), names := [f"{n}.jpg" for n in range(6)], [0] * 3 + [1] * 3, names, ["train"] * 6
+    )
+    assert records.where(label="melanoma", image_id=["0.jpg", "4.jpg"]).source.tolist() == ["4.jpg"]
+    assert len(records.where(split="test", label="melanoma", image_id="4.jpg")) == 0
+
+
+def test_a_table_of_images_is_told_whole():
+    records = Records(
+        ("a", "b"),
+        ["1.jpg", "2.jpg", "3.jpg"],
+        [0, 1, -1],
+        ["1", "2", "3"],
+        split=["", "train", ""],
+        picture_id=["p", None, None],
+        lesion_id=["l", "l", None],
+        name="mine",
+        skipped=(Skipped("4.jpg", "empty"),),
+    )
+    assert repr(records) == (
+        "Records(mine: 3 images, 2 classes; no split 1, train 1)\n"
+        "    0  a: no split 1, train 0\n"
+        "    1  b: no split 0, train 1\n"
+        "  known: picture_id of 1, lesion_id of 2\n"
+        "  1 without a label\n"
+        "  1 left out"
+    )
+    head = "<tr><th>class</th><th>no split</th><th>train</th></tr>"
+    assert head in records._repr_html_()
+    assert records._repr_html_().endswith("</table><p>1 left out</p>")
+
+
+def test_nothing_is_told_of_what_there_is_not():
+    records = Records(("a", "b"), [], [], [])
+    assert repr(records) == "Records(records: 0 images, 2 classes; none)\n    0  a: \n    1  b: "
+    assert records._repr_html_().endswith("</table>")

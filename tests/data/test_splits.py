@@ -262,3 +262,83 @@ def test_equal_files_stay_together_without_anybody_saying_so(tmp_path):
     for part in split(records, validation=0.3, test=0.2):
         assert all(count == 2 for count in Counter(part.picture_id).values())
         assert len(part) > 0
+
+
+def singletons(*counts):
+    label = np.repeat(np.arange(len(counts)), counts)
+    names = [f"{number}.jpg" for number in range(len(label))]
+    return Records(("nevus", "melanoma", "keratosis")[: len(counts)], names, label, names, ["train"] * len(names))
+
+
+def grouped(*sizes):
+    """One class for each list of sizes, in lesions of so many images."""
+    lesions = [(label, f"{label}-{n}", size) for label, many in enumerate(sizes) for n, size in enumerate(many)]
+    label, lesion = zip(*((label, lesion) for label, lesion, size in lesions for _ in range(size)), strict=True)
+    names = [str(number) for number in range(len(label))]
+    return Records(
+        ("nevus", "melanoma", "keratosis")[: len(sizes)], names, label, names, ["train"] * len(names), lesion_id=lesion
+    )
+
+
+def test_seed_0_makes_the_same_split_in_every_version():
+    _, validation, test = split(grouped([1, 2, 3] * 4, [1] * 20))
+    assert validation.source.tolist() == ["3", "4", "5", "18", "25", "28", "31"]
+    assert test.source.tolist() == ["15", "16", "17", "21", "22", "23", "24", "26", "37", "43"]
+
+
+def test_a_class_of_two_lesions_is_never_held_out_whole():
+    train, _, test = split(grouped([3, 3], [1] * 10), test=0.9, validation=0)
+    assert np.count_nonzero(train.label == 0) == np.count_nonzero(test.label == 0) == 3
+
+
+def test_a_class_that_its_lesions_keep_off_the_share_is_named(caplog):
+    """Of four and of eight images a quarter is wanted, one and two; a lesion has two and four."""
+    _, _, test = split(grouped([2, 2], [4, 4], [1] * 8), test=0.25, validation=0)
+    assert np.bincount(test.label, minlength=3).tolist() == [0, 0, 2]
+    assert [record.getMessage() for record in caplog.records] == [
+        "split: groups of images that belong together leave these classes off the share: ['melanoma']"
+    ]
+
+
+def test_five_folds_of_seed_0_are_the_default():
+    records = singletons(9, 9)
+    found, asked = folds(records), folds(records, k=5, seed=0)
+    assert [held.source.tolist() for _, held in found] == [held.source.tolist() for _, held in asked]
+
+
+def test_a_fold_that_would_train_without_a_class_is_refused():
+    with pytest.raises(DataError, match=r"^No training image is left for melanoma, keratosis\. Add images"):
+        folds(
+            Records(
+                ("nevus", "melanoma", "keratosis"),
+                list("abcdef"),
+                [0, 0, 0, 0, 1, 2],
+                list("abcdef"),
+                lesion_id=[None] * 4 + ["l", "l"],
+            ),
+            k=2,
+        )
+
+
+def test_as_many_folds_as_groups_and_images_of_a_class_can_be_made(caplog):
+    records = singletons(3, 3)
+    assert [len(held) for _, held in folds(records, k=3)] == [2, 2, 2]
+    assert caplog.text == ""
+    in_threes = Records(("a", "b"), list("abcdef"), [0, 1] * 3, list("abcdef"), lesion_id=list("xxyyzz"))
+    assert [len(held) for _, held in folds(in_threes, k=3)] == [2, 2, 2]
+
+
+def test_why_folds_cannot_be_made_is_told():
+    with pytest.raises(DataError, match=r"Received: 4 groups, at most 2 images of a class\.$"):
+        folds(singletons(2, 2), k=3)
+    nothing = singletons(2, 2)[:0]
+    with pytest.raises(DataError, match=r"Received: 0 groups, at most 0 images of a class\.$"):
+        folds(nothing, k=2)
+
+
+def test_classes_with_few_groups_are_named(caplog):
+    folds(singletons(9, 3, 2), k=4)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "folds: classes with fewer groups than the 4 folds lack images in some: melanoma (3), keratosis (2)"
+    )

@@ -1,11 +1,11 @@
 """What codes mean, which agree, and how they translate."""
 
 import itertools
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import ROOT
 
 from lesionkit.data import taxonomy
 from lesionkit.data.taxonomy import LAYOUTS, agree, codes, layouts, malignancy, meaning, of_class, translate
@@ -185,7 +185,7 @@ def test_the_archives_groups_hold_their_members(general, precise):
 
 
 def test_the_documented_table_is_the_one_in_use():
-    text = (Path(__file__).parents[1] / "docs" / "taxonomy.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "taxonomy.md").read_text(encoding="utf-8")
     targets = ("isic2018", "isic2019", "isic2020", "isic2024", "milk10k")
     for name in codes("nine_class"):
         cells = [", ".join(translate(name, "nine_class", target)) or "none" for target in targets]

@@ -4,7 +4,6 @@ import io
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -581,12 +580,9 @@ def test_metadata_that_knows_nothing(write):
     refused(datasets.metadata, path, parts=[str(path), "ISIC 2019", "lesion_id"])
 
 
-@pytest.mark.skipif("LESIONKIT_TEST_DATA" not in os.environ, reason="LESIONKIT_TEST_DATA is not set")
-def test_the_nine_class_folder_gets_its_lesions():
-    root = Path(os.environ["LESIONKIT_TEST_DATA"])
-    table = datasets.metadata(root / "HAM10000_metadata.csv")
+def test_the_nine_class_folder_gets_its_lesions(real_data, nine_class_folder):
+    table = datasets.metadata(real_data / "HAM10000_metadata.csv")
     assert {name: len(values) for name, values in table.items()} == dict.fromkeys(table, 10015)
-    folder = isic_folder(root / "Skin cancer ISIC The International Skin Imaging Collaboration")
-    records = folder.join(table)
+    records = isic_folder(nine_class_folder).join(table)
     lesions = [lesion for lesion in records.lesion_id if lesion]
     assert (len(records), len(lesions), len(set(lesions))) == (2359, 1514, 1062)

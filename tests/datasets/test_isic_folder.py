@@ -13,7 +13,6 @@ from lesionkit.data.tables import image_id
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.errors import DataError
 
-REAL = "Skin cancer ISIC The International Skin Imaging Collaboration"
 not_utf8 = pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="file names are Unicode here")
 
 
@@ -248,11 +247,8 @@ def test_a_test_folder_alone_is_refused(make):
         isic_folder(make("Test/a/1", "Test/b/2"))
 
 
-def test_the_real_folder():
-    data = Path(os.environ.get("LESIONKIT_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
-    if not (data / REAL).is_dir():
-        pytest.skip(f"the ISIC folder is not at {data}")
-    records = isic_folder(data / REAL)
+def test_the_real_folder(nine_class_folder):
+    records = isic_folder(nine_class_folder)
     assert len(records.class_names) == 9
     assert len(records.where(split="train")) == 2239 + 2  # two more than its authors count
     assert len(records.where(split="test")) == 118

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from places import TESTS
 
 from lesionkit.data import images
 from lesionkit.errors import OptionError, StorageError, UnreadableImagesError
@@ -459,7 +460,7 @@ def test_two_processes_can_fill_one_store_and_a_third_finds_it_all(store, frozen
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
         )
         for _ in range(2)
     ]

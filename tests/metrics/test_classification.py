@@ -337,3 +337,34 @@ def test_the_seed_makes_the_resamples():
     )
     assert np.array_equal(one, again)
     assert not np.array_equal(one, other)
+
+
+TWO = np.array([[0.7, 0.3], [0.2, 0.8]])
+
+
+def test_answers_are_counted_in_64_bits():
+    labels, probabilities = classification.checked(np.array([0, 1], np.int8), TWO.astype(np.float32))
+    assert (labels.dtype, probabilities.dtype) == (np.int64, np.float64)
+
+
+def test_a_sure_answer_costs_as_much_as_keras_says():
+    """Keras keeps probabilities 1e-7 off 0 and 1."""
+    sure = np.array([[1.0, 0.0]])
+    assert classification.loss([0], sure) == pytest.approx(1e-7, rel=1e-3)
+    assert classification.loss([1], sure) == pytest.approx(-np.log(1e-7))
+
+
+@pytest.mark.parametrize("off", [-0.0009, 0.0009])
+def test_rows_sum_to_1_as_far_as_16_bits_can_tell(off):
+    classification.checked([0, 1], TWO + np.array([[0, off], [0, 0]]))
+    with pytest.raises(DataError, match="each row sums to 1"):
+        classification.checked([0, 1], TWO + np.array([[0, 2 * off], [0, 0]]))
+
+
+def test_what_is_wrong_with_answers_is_told():
+    with pytest.raises(DataError, match=r"^labels are \(n,\).* Received: \(3,\) and \(2, 2\)$"):
+        classification.checked([0, 1, 1], TWO)
+    with pytest.raises(DataError, match=r"^labels are whole numbers from 0 to 1\. Received: \[0 2\]$"):
+        classification.checked([0, 2], TWO)
+    with pytest.raises(DataError, match=r"^probabilities are finite, .* lower learning rate\.$"):
+        classification.checked([0, 1], -TWO)

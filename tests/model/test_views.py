@@ -5,13 +5,13 @@ import itertools
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import TESTS
 
 from lesionkit import augmenters
 from lesionkit.errors import OptionError, UnknownNameError
@@ -100,9 +100,9 @@ def digest():
 
 @pytest.mark.slow
 def test_two_processes_give_equal_bits():
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import test_augmentation; print(test_augmentation.digest())"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import test_views; print(test_views.digest())"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(Path(__file__).parent)],
+        [sys.executable, "-c", code, str(TESTS / "model")],
         capture_output=True,
         text=True,
     )

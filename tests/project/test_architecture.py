@@ -1,6 +1,8 @@
-"""What an import costs, and which module may import which."""
+"""What an import costs, and the rules of docs/architecture.md: which file may import which."""
 
 import ast
+import functools
+import graphlib
 import json
 import re
 import subprocess
@@ -8,56 +10,70 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import ROOT, layout
 
 import lesionkit
 
 SOURCE = Path(lesionkit.__file__).parent
-HOUSE = Path(__file__).parents[1] / "docs" / "architecture.md"
+PAGE = ROOT / "docs" / "architecture.md"
 HEAVY = ("tensorflow", "keras", "torch")
-EXCEPTION = ("errors", "files")  # the text of an ImageError asks how to show a file's name
+MOST_FILES = 16
+#: (file, member of a family that it imports): why.
+EXCEPTIONS = {
+    ("lesionkit.commands.doctor", "lesionkit.backbones.weights"): "the doctor looks where Keras keeps weights",
+}
 
 
-def order():
-    """The modules and families (ending in ``/``) in the order of the list in docs/architecture.md."""
-    listed = HOUSE.read_text(encoding="utf-8").partition("## The house")[2].partition("```text\n")[2]
-    return re.findall(r"^(\w+/?) ", listed.partition("```")[0], flags=re.MULTILINE)
+def ground():
+    return {path.stem for path in SOURCE.glob("*.py")} - {"__init__", "__main__"}
 
 
-def house():
-    """The modules and families that there are."""
-    return {path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__"} | {
-        f"{path.parent.name}/" for path in SOURCE.glob("*/__init__.py")
+def families():
+    """The folders whose ``__init__`` makes a Registry."""
+    return {
+        path.parent.name
+        for path in SOURCE.glob("*/__init__.py")
+        if re.search(r"^_registry\b.*= Registry\(", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
 
 
+def floors():
+    return {path.parent.name for path in SOURCE.glob("*/__init__.py")} - families()
+
+
 def part(module):
-    """The line of the list on which ``module``, such as ``lesionkit.heads.pooled``, stands."""
+    """The name in the list under which ``module``, such as ``lesionkit.heads.pooled``, stands."""
     name = module.split(".")[1]
-    return f"{name}/" if (SOURCE / name).is_dir() else name
+    return f"{name}/" if name in families() else name
+
+
+@functools.cache
+def files():
+    """Module -> its file, of all but the root's ``__init__`` and ``__main__``."""
+    found = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        module = ".".join(("lesionkit", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+        if module not in {"lesionkit", "lesionkit.__main__"}:
+            found[module] = path
+    return found
 
 
 def imports(path):
     """The modules of lesionkit that a file imports, also inside functions and for its types."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith("lesionkit"))
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "lesionkit")
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} has a relative import"
-            if node.module == "lesionkit":
-                yield from (f"lesionkit.{alias.name}" for alias in node.names)
-            elif node.module and node.module.startswith("lesionkit."):
-                yield node.module
+            if node.module and node.module.split(".")[0] == "lesionkit":
+                inside = [f"{node.module}.{alias.name}" for alias in node.names]
+                yield from (name if name in files() else node.module for name in inside)
 
 
+@functools.cache
 def arrows():
-    """(importing part, imported part, file) for each import of one part by another."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        if path != SOURCE / "__init__.py":
-            own = part(".".join(("lesionkit", *path.relative_to(SOURCE).with_suffix("").parts)))
-            for module in imports(path):
-                assert module != "lesionkit", f"{path} imports the public names"
-                if part(module) != own:
-                    yield own, part(module), path.relative_to(SOURCE)
+    """(importing module, imported module), files alone."""
+    return [(module, imported) for module, path in files().items() for imported in imports(path)]
 
 
 def python(code):
@@ -66,7 +82,7 @@ def python(code):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-in_the_house = pytest.mark.skipif(not HOUSE.exists(), reason="docs/architecture.md is not here")
+in_the_project = pytest.mark.skipif(not PAGE.exists(), reason="docs/architecture.md is not here")
 
 
 def test_importing_lesionkit_imports_nothing_heavy():
@@ -76,16 +92,29 @@ def test_importing_lesionkit_imports_nothing_heavy():
     assert not {*HEAVY, "numpy", "matplotlib", "PIL", "scipy", "sklearn"} & set(found)
 
 
-@in_the_house
-def test_no_line_down_to_heads_imports_tensorflow():
-    lines = order()[: order().index("heads/") + 1]
-    names = [f"lesionkit.{line.rstrip('/')}" for line in lines]
+def light():
+    """The modules that import no TensorFlow: rule 5."""
+    lines = layout()
+    whole = {*(name for name in lines[: lines.index("auditing") + 1] if not name.endswith("/"))}
+    whole |= {"features", "reports", "commands"}
+    return [
+        module
+        for module in files()
+        if (module.split(".")[1] in whole and module != "lesionkit.features.folding")
+        or module.removeprefix("lesionkit.") in families()
+    ]
+
+
+@in_the_project
+def test_what_is_light_imports_no_tensorflow():
+    names = light()
     code = (
-        f"import importlib, json, sys\nfor name in {names}: importlib.import_module(name)\n"
-        f"print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+        f"import importlib, json, sys\nfor name in {names}:\n    importlib.import_module(name)\n"
+        f"    heavy = [other for other in {HEAVY} if other in sys.modules]\n"
+        "    if heavy: break\nprint(json.dumps([name, heavy]))"
     )
-    assert len(names) >= 10
-    assert python(code) == []
+    assert len(names) > 80
+    assert python(code) == [names[-1], []]
 
 
 @pytest.mark.slow
@@ -105,30 +134,90 @@ def test_an_unknown_public_name_is_an_attribute_error():
         _ = lesionkit.melanoma
 
 
-@in_the_house
+@in_the_project
 def test_the_list_names_every_part_once():
-    assert len(order()) == len(set(order()))
-    assert set(order()) == house()
+    assert len(layout()) == len(set(layout()))
+    assert set(layout()) == ground() | floors() | {f"{name}/" for name in families()}
 
 
-@in_the_house
-def test_a_module_imports_only_from_lines_above_it():
-    place = {name: number for number, name in enumerate(order())}
-    found = list(arrows())
-    assert len(found) > 50  # the imports were found at all
+@in_the_project
+def test_the_drawing_shows_what_the_list_names():
+    drawn = (ROOT / "docs" / "_static" / "floors.svg").read_text(encoding="utf-8")
+    boxes = re.findall(r"<text[^>]*>(\w+/?)</text>", drawn.partition('text-anchor="middle"')[2].partition("</g>")[0])
+    assert sorted(boxes) == sorted(layout())
+
+
+@in_the_project
+def test_a_file_imports_only_from_its_own_folder_and_from_what_stands_before_it():
+    place = {name: number for number, name in enumerate(layout())}
     wrong = [
-        f"{path} imports {imported}"
-        for own, imported, path in found
-        if place[imported] >= place[own] and (own, imported) != EXCEPTION
+        f"{module} imports {imported}"
+        for module, imported in arrows()
+        if imported == "lesionkit" or (part(module) != part(imported) and place[part(imported)] > place[part(module)])
     ]
+    assert len(arrows()) > 500  # the imports were found at all
     assert wrong == []
+
+
+def test_no_two_files_import_each_other_in_a_circle():
+    graph = {module: set() for module in files()}
+    for module, imported in arrows():
+        graph[module].add(imported)
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"a circle: {' <- '.join(error.args[1])}")
 
 
 def test_two_families_never_import_each_other():
     wrong = [
-        f"{path} imports {imported}" for own, imported, path in arrows() if own.endswith("/") and imported.endswith("/")
+        f"{module} imports {imported}"
+        for module, imported in arrows()
+        if part(module) != part(imported) and part(module).endswith("/") and part(imported).endswith("/")
     ]
     assert wrong == []
+
+
+def test_no_floor_imports_a_member_of_a_family():
+    found = {
+        (module, imported)
+        for module, imported in arrows()
+        if part(imported).endswith("/") and part(module) != part(imported) and imported.count(".") > 1
+    }
+    assert found == set(EXCEPTIONS)
+
+
+def test_the_ground_is_eight_files_that_shadow_no_public_name():
+    assert len(ground()) == 8
+    modules = set(lesionkit._MODULES)
+    assert not (ground() | floors() | families()) & (set(lesionkit.__all__) - modules)
+    for name in modules & (ground() | floors() | families()):
+        assert lesionkit._MODULES[name] == name
+
+
+def test_a_floor_holds_files_and_its_docstring_alone():
+    for name in floors() - {"commands", "testing"}:
+        for path in SOURCE.glob(f"{name}/**/__init__.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            assert len(tree.body) == 1, path
+            told = set(re.findall(r"``(\w+)/?``", ast.get_docstring(tree)))
+            there = {other.stem for other in path.parent.glob("*.py")} - {"__init__"}
+            there |= {other.parent.name for other in path.parent.glob("*/__init__.py")}
+            assert there <= told, f"{path} does not name {there - told}"
+
+
+def test_a_folder_holds_few_files():
+    counts = {path.parent: len(list(path.parent.glob("*.py"))) for path in files().values()}
+    free = {SOURCE / name for name in {*families(), "commands"}}
+    assert {path: count for path, count in counts.items() if count > MOST_FILES and path not in free} == {}
+
+
+@in_the_project
+def test_the_tests_mirror_the_packages():
+    packages = {path.parent.relative_to(SOURCE) for path in SOURCE.glob("**/__init__.py")} - {Path()}
+    folders = {path.parent.relative_to(ROOT / "tests") for path in ROOT.glob("tests/**/test_*.py")}
+    assert folders - {Path(), Path("project")} <= packages
+    assert {path for path in packages if path not in folders} == set()
 
 
 def test_the_registry_needs_the_standard_library_alone():

@@ -3,16 +3,16 @@
 import re
 import shutil
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from places import ROOT
 
 import lesionkit as lk
 from lesionkit.data import images
 
-PAGE = Path(__file__).parents[1] / "docs" / "deployment.md"
+PAGE = ROOT / "docs" / "deployment.md"
 EXTRA = ("ai_edge_litert", "onnx", "onnxruntime", "tf2onnx")
 
 pytestmark = [

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from places import ROOT, layout
 
 import lesionkit as lk
 
-ROOT = Path(__file__).parents[1]
 DOCS, SOURCE = ROOT / "docs", Path(lk.__file__).parent
-PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
+PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("api/*.md"), *ROOT.glob("*.md")])
 FAMILIES = ("augmenters", "backbones", "checks", "datasets", "heads", "preprocessors", "reports", "trainers")
 SCRIPTS = sorted((DOCS / "pictures").glob("*.py"))
 TRAIN = ("report", "training")  # these take long: `tox -e gallery` runs them, too
@@ -103,7 +103,7 @@ def test_a_public_name_has_an_example(name):
 
 
 def test_every_public_name_is_in_the_reference():
-    reference = (DOCS / "api.md").read_text(encoding="utf-8")
+    reference = "\n".join(page.read_text(encoding="utf-8") for page in DOCS.glob("api/*.md"))
     listed = set(re.findall(r"auto(?:class|function|exception|data):: ([\w.]+)", reference))
     for module, options in re.findall(r"automodule:: ([\w.]+)\n((?: +:.*\n)*)", reference):
         listed.add(module)
@@ -113,6 +113,13 @@ def test_every_public_name_is_in_the_reference():
     short = {f"lesionkit.{lk._HOMES[name]}.{name}": f"lesionkit.{name}" for name in lk._HOMES}
     missing = [name for name in public() if not {name, short.get(name)} & listed]
     assert missing == []
+
+
+def test_the_reference_has_a_page_for_each_folder_in_their_order():
+    listed = re.findall(r"^api/(\w+)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in DOCS.glob("api/*.md"))
+    folders = [name.rstrip("/") for name in layout()]
+    assert listed == ["ground", *(name for name in folders if name in listed)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -5,11 +5,10 @@ import re
 import sys
 import tomllib
 from configparser import ConfigParser
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "lesionkit"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]

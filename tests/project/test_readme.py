@@ -5,10 +5,12 @@ import re
 import shutil
 from pathlib import Path
 
+from places import ROOT
+
 import lesionkit as lk
 from lesionkit.datasets.synthetic_lesions import synthetic_lesions
 
-README = Path(__file__).parents[1] / "README.md"
+README = ROOT / "README.md"
 
 
 def first_block():

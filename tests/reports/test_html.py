@@ -2,63 +2,21 @@
 
 import dataclasses
 import errno
-import html.parser
 import itertools
 import re
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import pytest
+from elements import Page
 from evaluations import HOSTILE, PICTURE, SCRIPT, full
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lesionkit import reports
 from lesionkit.errors import StorageError
 from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.pages import page as pages
-from lesionkit.pages import svg
 from lesionkit.reports.json_report import content
 from lesionkit.text import as_text
-
-VOID = {"meta", "img", "br", "hr", "link", "input"}
-
-
-class Page(html.parser.HTMLParser):
-    """The elements of a page: (tag, attributes, text in it)."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.elements, self._open = [], []
-        self.feed(text)
-        self.close()
-        assert not self._open, f"not closed: {self._open}"
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append([tag, dict(attrs), ""])
-        if tag not in VOID:
-            self._open.append(len(self.elements) - 1)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append([tag, dict(attrs), ""])
-
-    def handle_endtag(self, tag):
-        assert self.elements[self._open.pop()][0] == tag
-
-    def handle_data(self, data):
-        for place in self._open:
-            self.elements[place][2] += data
-
-    def all(self, *tags):
-        return [element for element in self.elements if element[0] in tags]
-
-    def text(self, *tags):
-        return [" ".join(text.split()) for _, _, text in self.all(*tags)]
-
-    def with_id(self, name):
-        (found,) = [text for _, attributes, text in self.elements if attributes.get("id") == name]
-        return " ".join(found.split())
 
 
 def write(evaluation, folder):
@@ -242,45 +200,3 @@ def test_it_is_complete_or_absent(evaluation, tmp_path, monkeypatch):
     with pytest.raises(StorageError, match="full"):
         reports.get("html")(bare(), target)
     assert not list(tmp_path.iterdir())
-
-
-@given(st.text())
-def test_pages_show_any_text_as_it_is(name):
-    template = pages._environment().from_string('<p title="{{ name }}">{{ name }}</p>')
-    ((_, attributes, shown),) = Page(template.render(name=name)).elements
-    assert shown == attributes["title"] == as_text(name)
-
-
-def test_pages_refuse_what_they_were_not_told():
-    with pytest.raises(jinja2.UndefinedError):
-        pages.page("report.html", told={})
-
-
-def test_figures_for_people():
-    none, less = pages.NOTHING, "\N{MINUS SIGN}"
-    assert [pages.number(value) for value in (None, 1234, 0.12345, -1.5)] == [none, "1,234", "0.123", f"{less}1.500"]
-    assert [pages.percent(value) for value in (None, 0.4661, 1, 0)] == [none, "46.6%", "100.0%", "0.0%"]
-    assert [pages.points(value) for value in (None, 0.1, -0.02)] == [none, "+10.0", f"{less}2.0"]
-    assert pages.ends((0.391, 0.54)) == "39.1 to 54.0%"
-    assert pages.between((-0.1, 0.2), "points") == f" ({less}10.0 to +20.0)"
-    assert pages.between(None) == pages.ends(None) == ""
-
-
-def draw(figure):
-    axis = figure.subplots()
-    axis.plot([0, 1], [0, 1], "o-", color=svg.OURS, label="日本 $x$ <b>&")
-    axis.legend()
-
-
-def test_a_figure_is_text_in_the_colours_of_its_page():
-    drawn = svg.svg(draw, name="one", label='<"x">', height=100)
-    found = Page(drawn)
-    assert "日本 $x$ <b>&" in found.text("text")
-    assert found.elements[0][1]["aria-label"] == '<"x">'
-    assert "var(--ours)" in drawn
-    assert not re.search(r"(fill|stroke): ?#", drawn)
-    assert "font-family" not in drawn
-    ids = [attributes["id"] for _, attributes, _ in found.elements if "id" in attributes]
-    assert ids
-    assert all(one.startswith("one-") for one in ids)
-    assert drawn == svg.svg(draw, name="one", label='<"x">', height=100)

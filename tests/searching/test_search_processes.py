@@ -6,16 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from places import ROOT, TESTS
 
 from lesionkit.searching.trials import trials_in
 
 pytestmark = pytest.mark.slow
 
-SCRIPT = Path(__file__).with_name("searched.py")
-LAUNCH = Path(__file__).parents[1] / "examples" / "launch_workers.py"
+SCRIPT = TESTS / "searched.py"
+LAUNCH = ROOT / "examples" / "launch_workers.py"
 PATIENCE = 240
 
 

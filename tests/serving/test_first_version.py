@@ -1,14 +1,13 @@
 """What the first version of lesionkit wrote is read for ever: tests/fixtures/make_bundle_v1.py says how it was made."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from places import TESTS
 
 import lesionkit as lk
 from lesionkit.experiments.workflow import REPORTS
 
-FIRST = Path(__file__).parent / "fixtures" / "bundle_v1"
+FIRST = TESTS / "fixtures" / "bundle_v1"
 
 
 @pytest.fixture(scope="module")

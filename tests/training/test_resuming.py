@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from places import TESTS
 
 from lesionkit.errors import DivergedError
 from lesionkit.recipe import Part
@@ -91,7 +91,7 @@ def run(folder, output):
 
 def start(folder, output, kill_after):
     """Starts the process, kills it so many seconds after; returns whether it was killed, and what it told."""
-    script = Path(__file__).with_name("killed.py")
+    script = TESTS / "killed.py"
     process = subprocess.Popen(
         [sys.executable, script, folder, output], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -48,7 +48,7 @@ def evaluate(
             class names; or a ``tf.data.Dataset`` of such batches, labels whole numbers or one-hot.
         run: how the model was trained, for the reports.
         train: its training images; a model that sees no lesion learns from them too, and what the classifier adds over
-            it is told (:func:`~lesionkit.checks.shortcuts.shortcut_probabilities`). Only where ``data`` are Records.
+            it is told (:mod:`~lesionkit.data.shortcut_forest`). Only where ``data`` are Records.
         held_out: labelled images that the model did not learn from and that are not in ``data``, such as its
             validation images: the temperature, the operating point and the prediction sets are fitted on them.
         class_names: the model's classes in order, where neither the model nor ``data`` tells.

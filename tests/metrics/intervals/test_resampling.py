@@ -67,3 +67,20 @@ def test_of_hits_alone_a_group_counts_as_one_image():
 
 def test_no_images_give_no_interval():
     assert share_interval(np.zeros(0, bool), np.zeros(0, int)) is None
+
+
+def test_an_interval_leaves_out_as_much_at_either_end():
+    values = np.arange(1001.0)
+    assert resampling.interval(values) == pytest.approx((25, 975))
+    assert resampling.interval(values, 0.5) == pytest.approx((250, 750))
+
+
+def test_2000_resamples_of_seed_0_are_the_default():
+    labels, groups = np.array([0, 1, 0, 1]), np.arange(4)
+    found = resampling.bootstrap(labels, np.tile(np.array([[0.7, 0.3], [0.2, 0.8]]), (2, 1)), groups=groups)
+    asked = resampling.bootstrap(
+        labels, np.tile(np.array([[0.7, 0.3], [0.2, 0.8]]), (2, 1)), groups=groups, resamples=2000, seed=0
+    )
+    other = resampling.bootstrap(labels, np.tile(np.array([[0.7, 0.3], [0.2, 0.8]]), (2, 1)), groups=groups, seed=1)
+    np.testing.assert_array_equal(found, asked)
+    assert not np.array_equal(found, other, equal_nan=True)
