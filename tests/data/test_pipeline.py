@@ -10,8 +10,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionkit.data import images, survey
+from lesionkit.data import images, reading
 from lesionkit.data.pipeline import Pixels, batches, dataset, decode_each, one_hot, order
+from lesionkit.data.reading import AHEAD
 from lesionkit.errors import OptionError, UnreadableImagesError
 
 SIZE = (16, 16)
@@ -33,12 +34,12 @@ def test_decode_each_gives_an_error_its_place_and_goes_on(broken):
 
 def test_decode_each_reads_only_a_little_ahead(records):
     taken = itertools.count()
-    sources = (records.source[next(taken) % len(records)] for _ in range(10 * survey.AHEAD))
+    sources = (records.source[next(taken) % len(records)] for _ in range(10 * AHEAD))
     decoded = decode_each(sources, SIZE)
     for _ in range(3):
         next(decoded)
     decoded.close()
-    assert 3 <= next(taken) <= survey.AHEAD + 3
+    assert 3 <= next(taken) <= AHEAD + 3
 
 
 @quick
@@ -114,8 +115,8 @@ def test_dataset_refuses_a_batch_of_nothing(records, batch_size):
 
 def test_pixels_are_decoded_when_asked_for(records, monkeypatch):
     read = []
-    real = images.read_bytes
-    monkeypatch.setattr(images, "read_bytes", lambda source: read.append(source) or real(source))
+    real = reading.read_bytes
+    monkeypatch.setattr(reading, "read_bytes", lambda source: read.append(source) or real(source))
     pixels = Pixels(records.source, SIZE)
     assert pixels.shape == (len(records), *SIZE, 3)
     assert read == []

@@ -264,20 +264,12 @@ def test_equal_files_stay_together_without_anybody_saying_so(tmp_path):
         assert len(part) > 0
 
 
-def singletons(*counts):
-    label = np.repeat(np.arange(len(counts)), counts)
-    names = [f"{number}.jpg" for number in range(len(label))]
-    return Records(("nevus", "melanoma", "keratosis")[: len(counts)], names, label, names, ["train"] * len(names))
-
-
 def grouped(*sizes):
     """One class for each list of sizes, in lesions of so many images."""
     lesions = [(label, f"{label}-{n}", size) for label, many in enumerate(sizes) for n, size in enumerate(many)]
     label, lesion = zip(*((label, lesion) for label, lesion, size in lesions for _ in range(size)), strict=True)
     names = [str(number) for number in range(len(label))]
-    return Records(
-        ("nevus", "melanoma", "keratosis")[: len(sizes)], names, label, names, ["train"] * len(names), lesion_id=lesion
-    )
+    return Records(CLASSES[: len(sizes)], names, label, names, ["train"] * len(names), lesion_id=lesion)
 
 
 def test_seed_0_makes_the_same_split_in_every_version():

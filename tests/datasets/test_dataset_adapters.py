@@ -12,6 +12,7 @@ from PIL import Image
 
 from lesionkit import datasets
 from lesionkit.data import images
+from lesionkit.data.reading import read_bytes
 from lesionkit.datasets.ground_truth_csv import ground_truth_csv
 from lesionkit.datasets.ham10000 import ham10000
 from lesionkit.datasets.isic2020 import isic2020
@@ -466,7 +467,7 @@ def test_isic2024_reads_images_from_hdf5(write, crops):
     assert known(records, "source") == [f"{crops}::{name}" for name in IDS]
     assert known(records, "image_id") == IDS
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(images.read_bytes, known(records, "source") * 25))
+        found = list(pool.map(read_bytes, known(records, "source") * 25))
     assert found == [jpeg((60 * number, 80, 80)) for number in range(4)] * 25
     assert images.load(records.source[0]).shape == (8, 8, 3)
 
@@ -483,22 +484,22 @@ def test_a_damaged_hdf5_file(write, tmp_path):
     path = tmp_path / "damaged.hdf5"
     path.write_bytes(b"not HDF5")
     refused(isic2024, write(TRUTH_2024), path, parts=["damaged.hdf5", "not an HDF5 file"])
-    refused(images.read_bytes, f"{path}::a", error=ImageError, parts=["damaged.hdf5", "cannot be opened"])
+    refused(read_bytes, f"{path}::a", error=ImageError, parts=["damaged.hdf5", "cannot be opened"])
 
 
 def test_datasets_that_are_not_there(crops):
     for name in ("ISIC_9", "group"):
-        refused(images.read_bytes, f"{crops}::{name}", error=ImageError, parts=[f"::{name}", "no dataset"])
-    refused(images.read_bytes, "none.hdf5::a", error=ImageError, parts=["none.hdf5::a", "no such file"])
+        refused(read_bytes, f"{crops}::{name}", error=ImageError, parts=[f"::{name}", "no dataset"])
+    refused(read_bytes, "none.hdf5::a", error=ImageError, parts=["none.hdf5::a", "no such file"])
 
 
 def test_a_changed_hdf5_file_is_read_anew(crops, tmp_path):
     source = f"{crops}::ISIC_0000001"
-    before = images.read_bytes(source)
+    before = read_bytes(source)
     with h5py.File(tmp_path / "new.hdf5", "w") as file:
         file["ISIC_0000001"] = np.void(b"other bytes")
     os.replace(tmp_path / "new.hdf5", crops)
-    assert before != images.read_bytes(source) == b"other bytes"
+    assert before != read_bytes(source) == b"other bytes"
 
 
 # The ISIC archive.

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from places import TESTS
 
-from lesionkit.data import images
+from lesionkit.data import images, reading
 from lesionkit.errors import OptionError, StorageError, UnreadableImagesError
 from lesionkit.features import store as features
 from lesionkit.features.fingerprint import fingerprint
@@ -319,7 +319,7 @@ def test_missing_files_are_named_with_those_that_cannot_be_decoded(store, frozen
 
 def test_a_file_that_changes_while_it_is_read_is_refused(store, frozen, tmp_path, monkeypatch):
     sources = written(tmp_path / "images", 4)
-    real, reads = images.read_bytes, []
+    real, reads = reading.read_bytes, []
 
     def changing(source):
         reads.append(source)
@@ -328,7 +328,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(store, frozen, tmp_path
             shutil.copy(sources[0], source)
         return data
 
-    monkeypatch.setattr(images, "read_bytes", changing)
+    monkeypatch.setattr(reading, "read_bytes", changing)
     with pytest.raises(UnreadableImagesError, match="changed while it was read") as raised:
         store.features(frozen, sources)
     assert [error.source for error in raised.value.errors] == [sources[1]]

@@ -13,7 +13,7 @@ from lesionkit.errors import DataError, OptionError
 from lesionkit.model import heat_maps as explain
 from lesionkit.model.heat_maps import METHODS, heat_maps
 from lesionkit.model.overlays import border_share, even_share
-from lesionkit.model.parts import parts
+from lesionkit.model.parts import frozen_part, parts
 from lesionkit.model.unrolling import members
 
 CLASSES = ("a", "b", "c")
@@ -425,7 +425,7 @@ def test_in_four_lesions_the_class_is_found_where_it_is():
     images = np.stack([generate(lesions[label], row, image_size=pairs["size"]) for row, label in enumerate(labels)])
     options = {"preprocessor": "native", "backbone": "efficientnet_lite0"}
     model = lk.build_classifier(("melanoma", "vascular"), image_size=(64, 64), **options)
-    features = lk.assembly.frozen_part(model).predict(images, verbose=0)
+    features = frozen_part(model).predict(images, verbose=0)
     head = parts(model).head
     head.compile(keras.optimizers.Adam(5e-3), "sparse_categorical_crossentropy")
     head.fit(features, labels, epochs=30, verbose=0)

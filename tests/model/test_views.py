@@ -100,9 +100,9 @@ def digest():
 
 @pytest.mark.slow
 def test_two_processes_give_equal_bits():
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import test_views; print(test_views.digest())"
+    code = "import sys; sys.path[:0] = sys.argv[1:]; import test_views; print(test_views.digest())"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(TESTS / "model")],
+        [sys.executable, "-c", code, str(TESTS), str(TESTS / "model")],
         capture_output=True,
         text=True,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lesionkit.data.reading import THREADS
 from lesionkit.data.survey import THUMBNAIL
 from lesionkit.progress import track
 
@@ -21,7 +22,6 @@ TURNS = ((0, 0), (1, 0), (1, 2), (0, 2), (1, 1), (0, 3), (0, 1), (1, 3))
 
 _BLANK, _LEVEL = 0.5, 2.5  # grey levels of fine detail: too little to tell pictures apart, and what is seen as contrast
 _SIZES = (0.85, 1.1)  # of a side, that one picture may show of the other's
-_THREADS = 2
 
 
 def _grey(thumbnails: npt.NDArray[np.uint8]) -> Floats:
@@ -85,7 +85,7 @@ def registered(
         return _register(_turned(look(query[rows]), turn[rows]), look(other[rows]), window[rows], steps)
 
     with (
-        ThreadPoolExecutor(_THREADS) as pool,
+        ThreadPoolExecutor(THREADS) as pool,
         track(
             pool.map(register, blocks(len(query))),
             total=-(-len(query) // BATCH),

@@ -1,15 +1,12 @@
 """Bytes to RGB pixels: the one decoder, used for training, evaluation and prediction alike.
 
-Needs Pillow alone, keeps no state but open HDF5 files, and may be called from many threads at once. Colour profiles
+Needs Pillow alone, keeps no state, and may be called from many threads at once. Colour profiles
 (ICC) embedded in a file are not applied, except for Lab pictures, which have no other meaning.
 """
 
 import contextlib
-import functools
 import io
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +14,7 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from lesionkit.data.reading import read_bytes
 from lesionkit.errors import ImageError, OptionError
 from lesionkit.options import checked_image_size
 from lesionkit.text import as_text
@@ -28,7 +26,6 @@ DECODER = f"1/pillow-{PIL.__version__}"
 MAX_PIXELS = 89_478_485
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")  # MPO is opened as the JPEG that it starts with.
-_IN_HDF5 = re.compile(r"(.+\.(?:hdf5|h5))::(.+)", re.IGNORECASE | re.DOTALL)
 _ORIENTATION, _BITS_PER_SAMPLE, _PHOTOMETRIC = 0x0112, 258, 262
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,47 +36,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-def read_bytes(source: str) -> bytes:
-    """Returns the bytes of a file, or of the dataset that ``"file.hdf5::name"`` names in an HDF5 file; at least one.
-
-    A file's name need not be UTF-8.
-
-    Raises:
-        ImageError: there is no such file or dataset, it may not be read, or it is empty.
-    """
-    try:
-        data = _hdf5_bytes(*inside.groups()) if (inside := _IN_HDF5.match(source)) else Path(source).read_bytes()
-    except FileNotFoundError:
-        raise ImageError(source, "there is no such file") from None
-    except IsADirectoryError:
-        raise ImageError(source, "is a folder, not an image file") from None
-    except PermissionError:
-        raise ImageError(source, "may not be read: change its permissions") from None
-    except (OSError, ValueError) as error:
-        raise ImageError(source, f"cannot be opened ({as_text(str(error))})") from error
-    except KeyError:
-        raise ImageError(source, "there is no dataset of this name in the file") from None
-    if not data:
-        raise ImageError(source, "is empty (0 bytes): copy or download it again")
-    return data
-
-
-def _hdf5_bytes(path: str, name: str) -> bytes:
-    now = Path(path).stat()
-    found = _hdf5_file(path, now.st_mtime_ns, now.st_size)[name]
-    if not hasattr(found, "shape"):
-        raise KeyError(name)  # a group
-    return np.asarray(found[()]).tobytes()
-
-
-@functools.lru_cache(maxsize=4)
-def _hdf5_file(path: str, _changed: int, _size: int) -> Any:
-    """Returns an HDF5 file, open for as long as it does not change: opening one of 400,000 images takes 5 ms."""
-    import h5py
-
-    return h5py.File(path, "r")
 
 
 def decode(data: bytes, image_size: tuple[int, int] | None = None, *, source: str = "image") -> NDArray[np.uint8]:

@@ -6,7 +6,6 @@ Example:
     (TensorShape([8, 48, 48, 3]), TensorShape([8, 9]))
 """
 
-import hashlib
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
@@ -16,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionkit.data import images
+from lesionkit.data.reading import read, read_ahead
 from lesionkit.data.records import Records, Sources
-from lesionkit.data.survey import read_ahead
 from lesionkit.errors import ImageError, UnreadableImagesError
 from lesionkit.options import checked_count, checked_image_size, checked_seed
 
@@ -150,10 +149,10 @@ def generated(one_pass: Callable[..., Iterator[Any]], signature: Any, *held: Any
 
 
 def _decode(source: str, image_size: tuple[int, int]) -> Decoded:
-    picture_id = ""
-    try:
-        data = images.read_bytes(source)
-        picture_id = hashlib.sha256(data).hexdigest()
-        return Decoded(picture_id, images.decode(data, image_size, source=source), None)
-    except ImageError as error:
+    picture_id, data, error = read(source)
+    if error is not None:
         return Decoded(picture_id, None, error)
+    try:
+        return Decoded(picture_id, images.decode(data, image_size, source=source), None)
+    except ImageError as undecodable:
+        return Decoded(picture_id, None, undecodable)

@@ -1,17 +1,15 @@
 """Records to train, validation and test; no picture, lesion or patient on two sides."""
 
 import dataclasses
-import hashlib
 import logging
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.data.images import read_bytes
+from lesionkit.data.reading import read, read_ahead
 from lesionkit.data.records import Records, as_column
-from lesionkit.errors import DataError, ImageError
+from lesionkit.errors import DataError
 from lesionkit.options import checked_count, checked_seed, checked_share
 from lesionkit.text import as_text
 
@@ -117,15 +115,8 @@ def _with_pictures(records: Records) -> Records:
     """Returns the records with ``picture_id`` where none is known; None where a file cannot be read."""
     if np.any(records.picture_id != np.array(None)):
         return records
-    with ThreadPoolExecutor(2) as pool:
-        return dataclasses.replace(records, picture_id=as_column(list(pool.map(_picture_id, records.source))))
-
-
-def _picture_id(source: str) -> str | None:
-    try:
-        return hashlib.sha256(read_bytes(source)).hexdigest()
-    except ImageError:  # whoever decodes it says so
-        return None
+    known = read_ahead(lambda source: read(source).picture_id or None, records.source)  # decoding reports the error
+    return dataclasses.replace(records, picture_id=as_column(list(known)))
 
 
 def _refuse_untrained(train: Records) -> None:

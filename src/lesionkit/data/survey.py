@@ -1,33 +1,23 @@
 """One look at every image file: what its bytes, its header and its pixels tell the checks."""
 
-import collections
 import dataclasses
 import hashlib
 import io
-import itertools
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from lesionkit.data import images
-from lesionkit.data.records import Records, Skipped, Sources, as_column
+from lesionkit.data.reading import read, read_ahead
+from lesionkit.data.records import Records, Skipped, as_column
 from lesionkit.errors import ImageError, OptionError, UnreadableImagesError
 from lesionkit.progress import track
 
 #: (height, width) of the thumbnails that pictures are compared by.
 THUMBNAIL = (64, 64)
-
-#: Threads that read and decode images.
-THREADS = 2
-
-#: Images that are read before they are asked for.
-AHEAD = 64
-_Read = TypeVar("_Read")
 
 
 class Look(NamedTuple):
@@ -87,16 +77,6 @@ class Survey:
         return Survey(tuple(self.looks[place] for place in places), self.thumbnails[places])
 
 
-def read_ahead(function: Callable[[str], _Read], sources: Sources) -> Iterator[_Read]:
-    """Yields ``function`` of each source in order, computed on other threads a little ahead of need."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        later = iter(sources)
-        waiting = collections.deque(pool.submit(function, source) for source in itertools.islice(later, AHEAD))
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(function, source) for source in itertools.islice(later, 1))
-
-
 def survey(records: Records) -> Survey:
     """Reads every image file once, whole, and returns what it tells; an unreadable one is a row with an error."""
     thumbnails = np.zeros((len(records), *THUMBNAIL, 3), dtype=np.uint8)
@@ -111,13 +91,13 @@ def survey(records: Records) -> Survey:
 
 def look(source: str) -> Look:
     """Returns what the image file ``source`` tells."""
-    picture_id, data = "", b""
-    try:
-        data = images.read_bytes(source)
-        picture_id = hashlib.sha256(data).hexdigest()
-        thumbnail = images.decode(data, THUMBNAIL, source=source)
-    except ImageError as error:
+    picture_id, data, error = read(source)
+    if error is not None:
         return Look(picture_id, len(data), error)
+    try:
+        thumbnail = images.decode(data, THUMBNAIL, source=source)
+    except ImageError as undecodable:
+        return Look(picture_id, len(data), undecodable)
     with Image.open(io.BytesIO(data)) as image:
         tables = getattr(image, "quantization", None)
         digest = hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest() if tables else ""

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from lesionkit.data import images
+from lesionkit.data.reading import read_ahead
 from lesionkit.data.records import Records
-from lesionkit.data.survey import read_ahead
 from lesionkit.errors import DataError, ImageError, OptionError, UnreadableImagesError
 from lesionkit.evaluation.artefacts import ARTEFACTS, STRENGTHS, Pixels, add
 from lesionkit.evaluation.labels import class_names_of, mapped, places

@@ -14,7 +14,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionkit.data import images
 from lesionkit.data.pipeline import Decoded, decode_each
+from lesionkit.data.reading import Read, read, read_ahead
 from lesionkit.data.records import Sources
-from lesionkit.data.survey import THREADS
 from lesionkit.errors import ImageError, OptionError, StorageError, UnreadableImagesError
 from lesionkit.features.fingerprint import fingerprint
 from lesionkit.features.shards import Features, Shard, open_shards, places_of, row_type, write_shard
@@ -227,18 +225,14 @@ def _short(name: str) -> str:
 
 
 def _hashes(sources: Sources, image_size: tuple[int, int]) -> list[bytes]:
-    def digest(source: str) -> bytes | ImageError:
-        try:
-            return hashlib.sha256(images.read_bytes(source)).hexdigest().encode()
-        except ImageError as error:
-            return error
+    def digest(source: str) -> Read:
+        return read(source)._replace(data=b"")
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        found = list(track(pool.map(digest, sources), total=len(sources), label="reading images"))
-    errors = [one for one in found if isinstance(one, ImageError)]
+    found = list(track(read_ahead(digest, sources), total=len(sources), label="reading images"))
+    errors = [image.error for image in found if image.error]
     if errors:  # the others are decoded once, to name every file that cannot be
         raise UnreadableImagesError([one.error for one in decode_each(sources, image_size) if one.error] or errors)
-    return [one for one in found if isinstance(one, bytes)]
+    return [image.picture_id.encode() for image in found]
 
 
 def _error(one: Decoded, source: str, key: bytes) -> ImageError | None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from lesionkit.data import images
+from lesionkit.data.reading import read_bytes
 from lesionkit.errors import OptionError
 from lesionkit.serving.formats import Answer
 
@@ -64,7 +65,7 @@ def _files(check: Iterable[Any]) -> Iterator[tuple[str, bytes]]:
     """Yields each image's name and the bytes of its file; what is no file becomes a PNG, which loses nothing."""
     for one in check:
         if isinstance(one, str):
-            yield one, images.read_bytes(one)
+            yield one, read_bytes(one)
         else:
             png = io.BytesIO()
             Image.fromarray(images.from_array(one)).save(png, "PNG", compress_level=1)
