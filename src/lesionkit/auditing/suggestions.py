@@ -7,6 +7,8 @@ import numpy as np
 
 from lesionkit.auditing.patches import Change, relative_paths, text_names
 from lesionkit.data import taxonomy
+from lesionkit.data.copies import pictures_of
+from lesionkit.data.identities import alike
 from lesionkit.data.records import Records
 from lesionkit.errors import OptionError
 from lesionkit.options import checked_count
@@ -61,13 +63,13 @@ class _Case:
         self.names, self.paths = text_names(records), relative_paths(records)
         self.training = np.isin(records.split, ("", "train"))
         self.meant = [taxonomy.of_class(name) for name in records.class_names]
-        self.told = [_diagnosis(value) for value in records.diagnosis]
+        self.told = [taxonomy.of_diagnosis(value) for value in records.diagnosis]
         labelled = records.label[self.training & (records.label >= 0)]
         self.sizes = np.bincount(labelled, minlength=len(self.names))
 
     def changes(self) -> Iterator[Change]:
         settled = set()
-        for rows in _copies(self.records):
+        for rows in alike(pictures_of(self.records)):
             for row, action, evidence in self._about_copies(rows):
                 settled.add(row)
                 yield self._change(row, action, evidence)
@@ -122,9 +124,8 @@ class _Case:
         return [label for label in labels if self.meant[label] & self.told[row]]
 
     def _said(self, row: int) -> str:
-        layout, _, code = self.records.diagnosis[row].partition(":")
         how = f", confirmed by {self.records.confirmed_by[row]}" if self.records.confirmed_by[row] else ""
-        return as_text(f"{layout} says {code}{how}")
+        return as_text(f"{self.records.diagnosis[row].replace(':', ' says ', 1)}{how}")
 
     def _like(self, row: int, other: int) -> str:
         return f"{'same bytes as' if self._same_bytes(row, other) else 'near copy of'} {self.paths[other]}"
@@ -136,20 +137,6 @@ class _Case:
     def _change(self, row: int, action: str, evidence: str, suggested: str = "") -> Change:
         now = self.names[self.records.label[row]]
         return Change(self.paths[row], as_text(self.records.image_id[row]), now, action, suggested, evidence)
-
-
-def _copies(records: Records) -> list[list[int]]:
-    """Returns the rows of each picture that is there more than once."""
-    groups = collections.defaultdict(list)
-    for row, (copy, picture) in enumerate(zip(records.copy_id, records.picture_id, strict=True)):
-        if copy is not None or picture is not None:
-            groups[copy or picture].append(row)
-    return [rows for rows in groups.values() if len(rows) > 1]
-
-
-def _diagnosis(value: str | None) -> frozenset[str]:
-    layout, _, code = (value or "").partition(":")
-    return taxonomy.meaning(layout, code) if code else frozenset()
 
 
 def _left(records: Records, changes: Sequence[Change]) -> dict[str, int]:

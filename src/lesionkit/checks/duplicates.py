@@ -2,12 +2,12 @@
 
 import collections
 import hashlib
-from collections.abc import Iterable
 
 import numpy as np
 
 from lesionkit.checks.finding import Finding, Findings
 from lesionkit.data import images
+from lesionkit.data.identities import alike
 from lesionkit.data.near_copies import pairs
 from lesionkit.data.records import Column, Records
 from lesionkit.data.survey import Survey
@@ -27,7 +27,7 @@ def exact_duplicates(records: Records, surveyed: Survey) -> Findings:
         >>> print(found.summary)
         No two files have equal bytes.
     """
-    equal = _repeated(records.picture_id)
+    equal = alike(records.picture_id)
     found = [_finding(records, rows, "equal_bytes", "have equal bytes") for rows in equal]
     same = [rows for rows in _equal_pixels(records, surveyed) if _pictures(records, rows) > 1]
     found += [_finding(records, rows, "equal_pixels", "show equal pixels in files of other bytes") for rows in same]
@@ -49,7 +49,7 @@ def near_duplicates(records: Records, surveyed: Survey) -> Findings:
         >>> print(found.summary)
         No picture is a near copy of another.
     """
-    groups = [rows for rows in _repeated(records.copy_id) if _pictures(records, rows) > 1]
+    groups = [rows for rows in alike(records.copy_id) if _pictures(records, rows) > 1]
     member = {row: number for number, rows in enumerate(groups) for row in rows}
     rows = np.array([row for row in member if surveyed.readable[row]], dtype=np.int64)
     links = collections.defaultdict(list)
@@ -72,24 +72,15 @@ def near_duplicates(records: Records, surveyed: Survey) -> Findings:
     return Findings("near_duplicates", summary, _worst_first(found), _figures(groups))
 
 
-def _repeated(ids: Iterable[str | None]) -> list[list[int]]:
-    """Returns the rows of each id that is there more than once, in order."""
-    groups = collections.defaultdict(list)
-    for row, one in enumerate(ids):
-        if one is not None:
-            groups[one].append(row)
-    return [rows for rows in groups.values() if len(rows) > 1]
-
-
 def _equal_pixels(records: Records, surveyed: Survey) -> list[list[int]]:
     """Returns the rows of each picture that is there more than once, by all of its pixels."""
     ids: Column = np.full(len(records), None, dtype=object)
     ids[surveyed.readable] = [one.tobytes() for one in surveyed.thumbnails[surveyed.readable]]
     digests: Column = np.full(len(records), None, dtype=object)
-    for rows in _repeated(ids):
+    for rows in alike(ids):
         if _pictures(records, rows) > 1:
             digests[rows] = [_digest(records.source[row]) for row in rows]
-    return _repeated(digests)
+    return alike(digests)
 
 
 def _digest(source: str) -> str | None:

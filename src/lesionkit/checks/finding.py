@@ -1,11 +1,10 @@
 """What a check returns."""
 
-import collections
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lesionkit.data.records import Column, Records
+from lesionkit.data.records import Records
 from lesionkit.text import as_text, html_table, html_text
 
 
@@ -50,15 +49,6 @@ class Findings:
         summary = f"<p>{html_text(self.summary)}</p>"
         caption = f"{self.check}: {len(self)} finding{'s' * (len(self) != 1)}"
         return (html_table(caption, ("kind", "what", "files"), rows) if rows else "") + summary
-
-
-def alike(column: Column) -> list[list[int]]:
-    """Returns the rows of each known value of ``column`` that two or more rows share, in the order of the rows."""
-    rows = collections.defaultdict(list)
-    for row, value in enumerate(column):
-        if value is not None:
-            rows[value].append(row)
-    return [same for same in rows.values() if len(same) > 1]
 
 
 def named(records: Records, rows: Iterable[int], most: int = 6) -> str:

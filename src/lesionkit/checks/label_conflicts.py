@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lesionkit.checks.finding import Finding, Findings, alike, named
+from lesionkit.checks.finding import Finding, Findings, named
+from lesionkit.data.copies import pictures_of
+from lesionkit.data.identities import alike
 from lesionkit.data.records import Column, Records
 from lesionkit.data.survey import Survey
 from lesionkit.text import as_text
@@ -25,11 +27,10 @@ def label_conflicts(records: Records, surveyed: Survey) -> Findings:  # noqa: AR
         >>> print(found.summary)
         0 pictures (0 images) under different labels; lesions are unknown.
     """
-    pictures = np.where(records.copy_id == np.array(None), records.picture_id, records.copy_id)
     found: list[Finding] = []
     figures: dict[str, Any] = {}
     told = []
-    for noun, column in (("picture", pictures), ("lesion", records.lesion_id)):
+    for noun, column in (("picture", pictures_of(records)), ("lesion", records.lesion_id)):
         groups = _conflicts(records, column)
         known = bool(np.any(column != np.array(None)))
         found += [_finding(records, rows, noun) for rows in groups]

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lesionkit.checks.finding import Finding, Findings, alike, named
+from lesionkit.checks.finding import Finding, Findings, named
+from lesionkit.data.identities import alike
 from lesionkit.data.records import SPLITS, Column, Records
 from lesionkit.data.survey import Survey
 from lesionkit.text import as_text

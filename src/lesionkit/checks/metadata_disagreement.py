@@ -40,8 +40,12 @@ def metadata_disagreement(records: Records, surveyed: Survey) -> Findings:  # no
             apart[reason] += 1
         else:
             pairs[int(label), diagnosis].append(row)
-    against = {pair: rows for pair, rows in pairs.items() if not taxonomy.agree(classes[pair[0]], _meaning(pair[1]))}
-    ordered = sorted(against, key=lambda pair: (not _opposed(classes[pair[0]], _meaning(pair[1])), pair))
+    against = {
+        pair: rows
+        for pair, rows in pairs.items()
+        if not taxonomy.agree(classes[pair[0]], taxonomy.of_diagnosis(pair[1]))
+    }
+    ordered = sorted(against, key=lambda pair: (not _opposed(classes[pair[0]], taxonomy.of_diagnosis(pair[1])), pair))
     figures = {
         "compared": sum(map(len, pairs.values())),
         "disagreeing": sum(map(len, against.values())),
@@ -60,11 +64,6 @@ def metadata_disagreement(records: Records, surveyed: Survey) -> Findings:  # no
     return Findings("metadata_disagreement", _summary(figures), found, figures)
 
 
-def _meaning(diagnosis: str) -> taxonomy.Meaning:
-    layout, _, code = diagnosis.partition(":")
-    return taxonomy.meaning(layout, code)
-
-
 def _incomparable(means: taxonomy.Meaning | None, diagnosis: str | None) -> str | None:
     """Returns why a class of this meaning (None: no label) and a diagnosis cannot be compared, or None."""
     if diagnosis is None:
@@ -73,7 +72,7 @@ def _incomparable(means: taxonomy.Meaning | None, diagnosis: str | None) -> str 
         return "the image has no label"
     if not means:
         return "the class has a name that no collection uses"
-    return None if _meaning(diagnosis) else "the diagnosis has no known meaning"
+    return None if taxonomy.of_diagnosis(diagnosis) else "the diagnosis has no known meaning"
 
 
 def _opposed(a: taxonomy.Meaning, b: taxonomy.Meaning) -> bool:
@@ -82,10 +81,11 @@ def _opposed(a: taxonomy.Meaning, b: taxonomy.Meaning) -> bool:
 
 def _finding(records: Records, row: int) -> Finding:
     one = records.record(row)
-    layout, _, code = str(one.diagnosis).partition(":")
-    means = " or ".join(sorted(_meaning(str(one.diagnosis))))
+    means = " or ".join(sorted(taxonomy.of_diagnosis(one.diagnosis)))
     how = CONFIRMED.get(one.confirmed_by or "", one.confirmed_by)
-    said = as_text(f"{layout} says {code} ({means})" + (f", confirmed by {how}" if how else ""))
+    said = as_text(
+        f"{str(one.diagnosis).replace(':', ' says ', 1)} ({means})" + (f", confirmed by {how}" if how else "")
+    )
     return Finding(
         kind="metadata_disagreement",
         message=f"{named(records, [row])}: {said}.",

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from lesionkit.data.identities import linked, linked_by
 from lesionkit.data.near_copies import pairs
 from lesionkit.data.records import Column, Records, as_column
 from lesionkit.data.survey import Survey
@@ -22,9 +23,6 @@ def copy_ids(records: Records, surveyed: Survey) -> Column:
     Raises:
         OptionError: the survey is not of as many images.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     if len(records) != len(surveyed):
         raise OptionError(f"The survey has {len(surveyed)} rows where the records have {len(records)}.")
     ids = as_column([None] * len(records))
@@ -35,8 +33,7 @@ def copy_ids(records: Records, surveyed: Survey) -> Column:
         surveyed.column("picture_id")[rows].astype(str), return_index=True, return_inverse=True
     )
     found = pairs(surveyed.thumbnails[rows[firsts]])
-    graph = coo_array((np.ones(len(found), dtype=np.int8), (found.first, found.second)), shape=(len(pictures),) * 2)
-    group = connected_components(graph, directed=False)[1]
+    group = linked(len(pictures), found.first, found.second)
     smallest = pictures[np.unique(group, return_index=True)[1]]  # pictures are sorted
     ids[rows] = smallest[group][inverse]
     return ids
@@ -50,14 +47,12 @@ def identified(records: Records, surveyed: Survey) -> Records:
     pictures = as_column([None if one.error else one.picture_id for one in surveyed.looks])
     found = dataclasses.replace(records, picture_id=pictures, copy_id=copy_ids(records, surveyed))
     if np.any(records.copy_id != np.array(None)):
-        linked = Records(
-            records.class_names,
-            records.source,
-            records.label,
-            records.image_id,
-            picture_id=records.copy_id,
-            copy_id=found.copy_id,
-        ).groups()
-        names = [None if one is None else f"copies {group}" for one, group in zip(pictures, linked, strict=True)]
+        groups = linked_by(records.copy_id, found.copy_id)
+        names = [None if one is None else f"copies {group}" for one, group in zip(pictures, groups, strict=True)]
         found = dataclasses.replace(found, copy_id=as_column(names))
     return found
+
+
+def pictures_of(records: Records) -> Column:
+    """Returns (n,) the picture that each image shows: its ``copy_id``, or its ``picture_id`` where that is unknown."""
+    return np.where(records.copy_id == np.array(None), records.picture_id, records.copy_id)

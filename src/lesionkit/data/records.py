@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from lesionkit.data.identities import linked_by
 from lesionkit.errors import DataError, OptionError
 from lesionkit.text import as_text, html_table
 
@@ -235,19 +236,7 @@ class Records:
 
         A group is a connected component: A and B of one lesion, B and C with equal bytes, make one group.
         """
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        rows, nodes, offset = [], [], len(self)
-        for name in GROUPS:
-            known = np.flatnonzero(getattr(self, name) != np.array(None))
-            values, inverse = np.unique(getattr(self, name)[known].astype(str), return_inverse=True)
-            rows.append(known)
-            nodes.append(inverse + offset)
-            offset += len(values)
-        row, node = np.concatenate(rows), np.concatenate(nodes)
-        graph = coo_array((np.ones(len(row), dtype=np.int8), (row, node)), shape=(offset, offset))
-        return np.asarray(connected_components(graph, directed=False)[1][: len(self)], dtype=np.int64)
+        return linked_by(*(getattr(self, name) for name in GROUPS))
 
     def __repr__(self) -> str:
         counts = self.counts()

@@ -245,6 +245,17 @@ def of_class(class_name: str) -> Meaning:
     return UNKNOWN.union(*(meaning(layout, class_name) for layout in LAYOUTS if layout != "isic2024"))
 
 
+def of_diagnosis(diagnosis: str | None) -> Meaning:
+    """Returns what a record's diagnosis, ``"layout:code"``, covers; empty where it is None or unknown.
+
+    Example:
+        >>> sorted(lk.taxonomy.of_diagnosis("ham10000:akiec"))
+        ['actinic keratosis', 'squamous cell carcinoma in situ']
+    """
+    layout, _, code = (diagnosis or "").partition(":")
+    return meaning(layout, code)
+
+
 def agree(a: Meaning, b: Meaning) -> bool:
     """Returns whether both can be true of one lesion: False only where both are known and have nothing in common."""
     return not a or not b or not a.isdisjoint(b)

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from lesionkit.data.identities import linked
 from lesionkit.data.records import Records
 from lesionkit.data.tables import Table, as_id, read_table
 from lesionkit.datasets.metadata import ISIC2020, Images, to_records
@@ -67,9 +68,6 @@ def isic2020(
 
 def _copies(table: Table, path: str | os.PathLike[str]) -> list[str | None]:
     """Returns (n,) the first name among the copies of each image, None where it has none."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     pairs = read_table(path, ("image_name_1", "image_name_2"))
     ends = []
     for column in pairs.columns:
@@ -79,8 +77,7 @@ def _copies(table: Table, path: str | os.PathLike[str]) -> list[str | None]:
         ends.append([as_id(str(name)) for name in pairs[column]])
     names, places = np.unique(ends, return_inverse=True)
     first, second = places.reshape(2, -1)
-    graph = coo_array((np.ones(len(pairs)), (first, second)), shape=(len(names), len(names)))
-    component = connected_components(graph, directed=False)[1]
+    component = linked(len(names), first, second)
     _, start = np.unique(component, return_index=True)
     copy_id = {str(name): str(names[start[number]]) for name, number in zip(names, component, strict=True)}
     found = [copy_id.get(str(image)) for image in table["image_name"]]
