@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -11,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionkit.errors import StorageError
-from lesionkit.files import cache_folder, whole_file, whole_folder
+from lesionkit.errors import BundleError, StorageError
+from lesionkit.files import cache_folder, checked_version, whole_file, whole_folder, write_json, write_text
 
 RUN = ("model.keras", "card.json")
 
@@ -393,3 +394,23 @@ def test_two_processes_at_once_leave_one_whole_run(tmp_path, rounds):
     assert sorted(left) == [f"{number}.txt" for number in range(5)]
     assert len(set(left.values())) == 1
     assert names(tmp_path) == ["baseline"]
+
+
+def test_text_is_written_as_utf8_with_what_it_cannot_hold_escaped(tmp_path):
+    path = write_text(tmp_path / "new" / "a.md", "café \udce9\n")
+    assert path.read_bytes() == "café \\udce9\n".encode()
+
+
+def test_json_is_strict_and_leaves_the_earlier_file(tmp_path):
+    path = write_json(tmp_path / "a.json", {"score": 0.5})
+    assert path.read_text(encoding="utf-8") == '{\n  "score": 0.5\n}\n'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"score": float("nan")})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"score": 0.5}
+
+
+def test_only_a_newer_schema_is_refused():
+    checked_version(1, 2, "The card")
+    checked_version(2, 2, "The card")
+    with pytest.raises(BundleError, match=r"^The card has schema version 3, this lesionkit reads up to 2\. Upgrade"):
+        checked_version(3, 2, "The card")

@@ -1,18 +1,20 @@
-"""Files written whole or not at all, and file names shown as text whatever their bytes."""
+"""Files and folders written whole or not at all; which are hidden; the cache folder."""
 
 import contextlib
 import errno
 import itertools
+import json
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
-from lesionkit.errors import StorageError
+from lesionkit.errors import BundleError, StorageError
 from lesionkit.text import as_text
 
 _SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -50,6 +52,46 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> Path:
+    """Writes ``text`` as UTF-8 to ``path``, whole or not at all, and returns it.
+
+    What UTF-8 cannot hold, as parts of file names, becomes a backslash escape.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    with whole_file(path) as beside:
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return Path(path)
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> Path:
+    """Writes ``content``, what JSON can hold, indented to ``path``, whole or not at all, and returns it.
+
+    Raises:
+        ValueError: a number in it is NaN or infinite, which JSON does not know.
+        StorageError: the file cannot be written.
+    """
+    return write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def checked_version(version: int, known: int, what: str) -> None:
+    """Refuses what a newer lesionkit wrote.
+
+    Args:
+        version: the schema version that was read.
+        known: the newest that this lesionkit reads.
+        what: what was read, to begin the error with.
+
+    Raises:
+        BundleError: ``version`` is above ``known``.
+    """
+    if version > known:
+        raise BundleError(
+            f"{what} has schema version {version}, this lesionkit reads up to {known}. Upgrade lesionkit to read it."
+        )
 
 
 @contextlib.contextmanager

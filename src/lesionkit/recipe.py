@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from lesionkit.errors import BundleError, OptionError
+from lesionkit.files import checked_version
 from lesionkit.options import checked_image_size, checked_seed, checked_share
 from lesionkit.text import as_text
 
@@ -138,11 +139,7 @@ class Recipe:
         """Reads what :meth:`to_dict` returned; see :meth:`from_json`."""
         if not isinstance(data, Mapping) or not isinstance(data.get("schema_version"), int):
             raise BundleError("Not a recipe: a mapping with a whole-number schema_version is expected.")
-        if data["schema_version"] > SCHEMA_VERSION:
-            raise BundleError(
-                f"The recipe has schema version {data['schema_version']}, this lesionkit reads up to "
-                f"{SCHEMA_VERSION}. Upgrade lesionkit to read it."
-            )
+        checked_version(data["schema_version"], SCHEMA_VERSION, "The recipe")
         known = {item.name for item in dataclasses.fields(cls)}
         unknown = sorted(data.keys() - known - {"schema_version"})
         if unknown:

@@ -1,6 +1,5 @@
 """An audit as files: for programs, for people, a patch to edit, and a sheet of the pairs to look at."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from lesionkit.auditing.audit import Audit
 from lesionkit.auditing.patches import ACTIONS, Change, relative_paths, write_patch
 from lesionkit.auditing.suggestions import suggest_patch
-from lesionkit.files import whole_file
+from lesionkit.files import whole_file, write_json, write_text
 from lesionkit.pages.page import Section, Table, document, embedded
 from lesionkit.reproducibility import environment
 from lesionkit.text import plain
@@ -44,19 +43,13 @@ def write_audit(audit: Audit, folder: str | os.PathLike[str], *, policy: str = "
     target = Path(folder)
     content = {"schema_version": SCHEMA_VERSION, **audit.to_dict(), "environment": environment()}
     content["patch"] = {"policy": policy, **_actions(changes)}
-    texts = {
-        "audit.json": json.dumps(content, indent=2, allow_nan=False) + "\n",
-        "audit.md": _text(audit, changes, policy),
-    }
-    for name, text in texts.items():
-        with whole_file(target / name) as beside:
-            beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    write_json(target / "audit.json", content)
+    write_text(target / "audit.md", _text(audit, changes, policy))
     write_patch(changes, target / "labels.patch.csv")
     with whole_file(target / "pairs.png") as beside:
         _sheet(audit, beside)
         pairs = embedded(beside)
-    with whole_file(target / "report.html") as beside:
-        beside.write_text(_page(audit, changes, policy, pairs), encoding="utf-8", errors="backslashreplace")
+    write_text(target / "report.html", _page(audit, changes, policy, pairs))
     return target
 
 

@@ -16,7 +16,7 @@ from lesionkit.data.relation import Relation
 from lesionkit.data.summary import DataSummary
 from lesionkit.errors import BundleError, DataError
 from lesionkit.evaluation.evaluation import Evaluation, HeldOut, Picture
-from lesionkit.files import whole_file
+from lesionkit.files import checked_version, whole_file
 from lesionkit.metrics.aims import Aims
 from lesionkit.metrics.robustness import Stress, Stressed
 from lesionkit.recipe import Recipe
@@ -27,6 +27,13 @@ SCHEMA_VERSION = 1
 
 #: The file of an evaluation in the folder of a run.
 NAME = "evaluation.npz"
+
+# The fields of an Evaluation that are JSON as they are, and those of them that are tuples.
+_PLAIN = (
+    "class_names", "source", "image_id", "timing", "substitutions", "patch", "views", "command", "hashes", "findings",
+)  # fmt: skip
+_TUPLES = {"class_names", "source", "image_id", "substitutions"}
+_HELD_OUT = ("labels", "probabilities", "group")
 
 
 def write_evaluation(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
@@ -67,11 +74,7 @@ def read_evaluation(path: str | os.PathLike[str]) -> Evaluation:
             f"{as_text(file)} cannot be read as an evaluation ({error}). Give the folder of a run, or a file that "
             "write_evaluation wrote."
         ) from error
-    if version > SCHEMA_VERSION:
-        raise BundleError(
-            f"{as_text(file)} has schema version {version}, this lesionkit reads up to {SCHEMA_VERSION}. Upgrade "
-            "lesionkit to read it."
-        )
+    checked_version(version, SCHEMA_VERSION, as_text(file))
     try:
         return _evaluation(told, arrays)
     except (KeyError, TypeError, ValueError, DataError) as error:
@@ -80,19 +83,7 @@ def read_evaluation(path: str | os.PathLike[str]) -> Evaluation:
 
 def _told(evaluation: Evaluation) -> dict[str, Any]:
     run, relation, held_out = evaluation.run, evaluation.relation, evaluation.held_out
-    plain = (
-        "class_names",
-        "source",
-        "image_id",
-        "timing",
-        "substitutions",
-        "patch",
-        "views",
-        "command",
-        "hashes",
-        "findings",
-    )
-    return {name: _plain(getattr(evaluation, name)) for name in plain} | {
+    return {name: _plain(getattr(evaluation, name)) for name in _PLAIN} | {
         "run": None
         if run is None
         else {
@@ -130,12 +121,6 @@ def _arrays(evaluation: Evaluation) -> dict[str, Any]:
     return found
 
 
-_PLAIN = (
-    "class_names", "source", "image_id", "timing", "substitutions", "patch", "views", "findings", "command", "hashes",
-)  # fmt: skip
-_HELD_OUT = ("labels", "probabilities", "group")
-
-
 def _evaluation(told: Mapping[str, Any], arrays: Mapping[str, Any]) -> Evaluation:
     relation = told["relation"]
     kind = np.empty(len(relation["kind"]), dtype=object)
@@ -143,15 +128,12 @@ def _evaluation(told: Mapping[str, Any], arrays: Mapping[str, Any]) -> Evaluatio
     held_out = None
     if told["chosen"] is not None:
         held_out = HeldOut(**{name: arrays[f"held_out_{name}"] for name in _HELD_OUT}, chosen=told["chosen"])
+    plain: dict[str, Any] = {name: tuple(told[name]) if name in _TUPLES else told[name] for name in _PLAIN}
     return Evaluation(
-        class_names=tuple(told["class_names"]),
         probabilities=arrays["probabilities"],
         labels=arrays["labels"],
-        source=tuple(told["source"]),
-        image_id=tuple(told["image_id"]),
         run=_run(told["run"]),
         data=_data(told["data"]),
-        substitutions=tuple(told["substitutions"]),
         relation=Relation(kind, arrays["group"], arrays["unknown"], relation["missing"], tuple(relation["notes"])),
         shortcut=arrays.get("shortcut"),
         held_out=held_out,
@@ -161,7 +143,7 @@ def _evaluation(told: Mapping[str, Any], arrays: Mapping[str, Any]) -> Evaluatio
             for place, one in enumerate(told["pictures"])
         ),
         aims=Aims(**told["aims"]),
-        **{name: told[name] for name in ("timing", "patch", "views", "findings", "command", "hashes")},
+        **plain,
     )
 
 

@@ -1,12 +1,11 @@
 """A comparison of runs as files: one for people, one for programs."""
 
-import json
 import os
 from pathlib import Path
 
 from lesionkit.experiments.differences import differences
 from lesionkit.experiments.run_comparison import RunComparison
-from lesionkit.files import whole_file
+from lesionkit.files import write_json, write_text
 from lesionkit.metrics.three_scores import NAMES
 from lesionkit.pages.page import page
 from lesionkit.reproducibility import environment
@@ -33,11 +32,7 @@ def write_comparison(comparison: RunComparison, folder: str | os.PathLike[str], 
         kind: differences([(one.name, one.scores["balanced_accuracy"]) for one in duels], name=f"differences-{kind}")
         for kind, duels in comparison.duels.items()
     }
-    texts = {
-        "comparison.json": json.dumps(told, indent=2, allow_nan=False) + "\n",
-        "report.html": page("comparison.html", told=told, names=NAMES, charts=charts),
-    }
-    for name, text in texts.items():
-        with whole_file(Path(folder) / name) as beside:
-            beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    html = page("comparison.html", told=told, names=NAMES, charts=charts)
+    write_json(Path(folder) / "comparison.json", told)
+    write_text(Path(folder) / "report.html", html)
     return Path(folder)

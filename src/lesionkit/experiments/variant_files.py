@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import json
 import os
 import textwrap
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from lesionkit.experiments.variant_report import OPTIMISTIC, Facts, Row, markdown_of, named, page_of, words
-from lesionkit.files import whole_file
+from lesionkit.files import whole_file, write_json, write_text
 from lesionkit.metrics.intervals.comparison import BETTER, CANNOT_TELL, WORSE, Comparison
 from lesionkit.metrics.three_scores import NAMES
 from lesionkit.reproducibility import environment
@@ -51,14 +50,10 @@ def write_improvements(
         "variants": [_entry(row) for row in rows],
         "environment": environment(),
     }
-    texts = {
-        "improvements.json": json.dumps(told, indent=2, allow_nan=False) + "\n",
-        "report.md": markdown_of(rows, facts, missing),
-        "report.html": page_of(rows, facts, missing),
-    }
+    texts = {"report.md": markdown_of(rows, facts, missing), "report.html": page_of(rows, facts, missing)}
+    write_json(target / "improvements.json", told)
     for name, text in texts.items():
-        with whole_file(target / name) as beside:
-            beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_text(target / name, text)
     with whole_file(target / "table.csv") as beside, beside.open("w", encoding="utf-8", newline="") as file:
         cells = [_in_figures(row) for row in rows]
         csv.writer(file).writerows([cells[0].keys(), *(one.values() for one in cells)])

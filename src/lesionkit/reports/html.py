@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionkit.evaluation.evaluation import Evaluation
-from lesionkit.files import whole_file
+from lesionkit.files import write_text
 from lesionkit.metrics.intervals.comparison import BETTER, WORSE
 from lesionkit.metrics.intervals.resampling import RESAMPLES
 from lesionkit.metrics.three_scores import NAMES, flat, notes
@@ -54,9 +54,7 @@ def html(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
         True
     """
     text = page("report.html", **_told(evaluation, content(evaluation)))
-    with whole_file(path) as beside:
-        beside.write_text(text, encoding="utf-8")
-    return Path(path)
+    return write_text(path, text)
 
 
 def _told(evaluation: Evaluation, told: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The report for programs; the other reports tell what stands in it."""
 
-import json
 import math
 import os
 from collections import Counter
@@ -13,7 +12,7 @@ import numpy as np
 from lesionkit.data.summary import DataSummary
 from lesionkit.evaluation.evaluation import Evaluation, Picture
 from lesionkit.evaluation.verdict import verdict
-from lesionkit.files import whole_file
+from lesionkit.files import write_json
 from lesionkit.metrics import three_scores
 from lesionkit.metrics.classification import references
 from lesionkit.metrics.curves import class_curves, curves
@@ -35,10 +34,7 @@ def json_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
         >>> lk.reports.get("json")(evaluation, "report.json").exists()
         True
     """
-    with whole_file(path) as beside:
-        text = json.dumps(content(evaluation), indent=2, allow_nan=False)
-        beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    return Path(path)
+    return write_json(path, content(evaluation))
 
 
 def content(evaluation: Evaluation) -> dict[str, Any]:

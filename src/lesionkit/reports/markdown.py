@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionkit.evaluation.evaluation import Evaluation
-from lesionkit.files import whole_file
+from lesionkit.files import write_text
 from lesionkit.metrics.intervals.resampling import RESAMPLES
 from lesionkit.metrics.three_scores import NAMES, flat, gained, notes, shown
 from lesionkit.reports.json_report import content
@@ -24,9 +24,7 @@ def markdown(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
         >>> lk.reports.get("markdown")(evaluation, "report.md").exists()
         True
     """
-    with whole_file(path) as beside:
-        beside.write_text(_text(content(evaluation)), encoding="utf-8", errors="backslashreplace")
-    return Path(path)
+    return write_text(path, _text(content(evaluation)))
 
 
 def _text(told: dict[str, Any]) -> str:

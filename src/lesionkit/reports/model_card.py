@@ -8,7 +8,7 @@ from typing import Any
 
 from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.evaluation.verdict import trained_on
-from lesionkit.files import whole_file
+from lesionkit.files import write_text
 from lesionkit.metrics.three_scores import NAMES, flat, shown
 from lesionkit.reports.json_report import content
 from lesionkit.text import plain, table
@@ -26,10 +26,7 @@ def model_card(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
         >>> lk.reports.get("model_card")(evaluation, "card.md").exists()
         True
     """
-    with whole_file(path) as beside:
-        text = "\n\n".join(filter(None, _sections(evaluation, content(evaluation)))) + "\n"
-        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
-    return Path(path)
+    return write_text(path, "\n\n".join(filter(None, _sections(evaluation, content(evaluation)))) + "\n")
 
 
 def _sections(evaluation: Evaluation, told: dict[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lesionkit.files import whole_file
+from lesionkit.files import whole_file, write_text
 from lesionkit.pages.page import Section, Table, document, embedded
 from lesionkit.searching.leaderboard import OPTIMISTIC, Place
 
@@ -55,12 +55,10 @@ def write_search(
         "note": OPTIMISTIC,
         "trials": [_entry(one, objective) for one in places],
     }
-    texts = {"leaderboard.json": _json(told), "space.json": _json(list(space))}
+    write_text(target / "leaderboard.json", _json(told))
+    write_text(target / "space.json", _json(list(space)))
     if places and places[0].rank and places[0].trial.recipe is not None:
-        texts["best.json"] = places[0].trial.recipe.to_json() + "\n"
-    for name, text in texts.items():
-        with whole_file(target / name) as beside:
-            beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_text(target / "best.json", places[0].trial.recipe.to_json() + "\n")
     with whole_file(target / "leaderboard.csv") as beside, beside.open("w", encoding="utf-8", newline="") as file:
         rows = [_row(one, objective) for one in places]
         names = list(dict.fromkeys(name for row in rows for name in row))
@@ -70,8 +68,7 @@ def write_search(
     with whole_file(target / "leaderboard.png") as beside:
         scatter(places, objective, space).savefig(beside, format="png", dpi=120)
         picture = embedded(beside)
-    with whole_file(target / "report.html") as beside:
-        beside.write_text(_page(places, objective, facts, picture), encoding="utf-8", errors="backslashreplace")
+    write_text(target / "report.html", _page(places, objective, facts, picture))
     return target
 
 

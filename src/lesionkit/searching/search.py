@@ -15,7 +15,7 @@ from lesionkit.data.records import Records
 from lesionkit.data.survey import inspect
 from lesionkit.errors import OptionError, SearchError
 from lesionkit.features.store import FeatureStore
-from lesionkit.files import whole_file
+from lesionkit.files import write_text
 from lesionkit.options import checked_count, checked_seed
 from lesionkit.recipe import Recipe
 from lesionkit.reproducibility import identity
@@ -217,8 +217,7 @@ def _claim(folder: Path, judge: Judge, objective: str) -> None:
             "or remove it."
         )
     if not path.exists():
-        with whole_file(path) as beside:
-            beside.write_text(json.dumps(told), encoding="utf-8")
+        write_text(path, json.dumps(told))
 
 
 def _is_chief() -> bool:

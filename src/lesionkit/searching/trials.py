@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionkit.errors import BundleError
-from lesionkit.files import whole_file
+from lesionkit.files import checked_version, whole_file, write_text
 from lesionkit.recipe import Recipe
 from lesionkit.text import as_text
 
@@ -57,16 +57,14 @@ def write_trial(path: Path, trial: Trial) -> None:
         name: value for name, value in vars(trial).items() if name != "probabilities"
     }
     told["recipe"] = None if trial.recipe is None else trial.recipe.to_dict()
-    with whole_file(path) as beside:
-        beside.write_text(json.dumps(told, indent=2), encoding="utf-8")
+    write_text(path, json.dumps(told, indent=2))  # a score may be NaN
 
 
 def read_trial(path: Path) -> Trial | None:
     """Returns what :func:`write_trial` wrote; None where nothing is, or, with a warning, where it cannot be read."""
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        if told.pop("schema_version") > SCHEMA_VERSION:
-            raise BundleError("a newer lesionkit wrote it")
+        checked_version(told.pop("schema_version"), SCHEMA_VERSION, "it")
         recipe = None if told["recipe"] is None else Recipe.from_dict(told["recipe"])
         beside = path.with_suffix(".npy")
         probabilities = np.load(beside, allow_pickle=False) if beside.exists() else None

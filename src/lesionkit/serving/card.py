@@ -10,7 +10,7 @@ import keras
 
 from lesionkit.errors import BundleError
 from lesionkit.evaluation.evaluation import Evaluation
-from lesionkit.files import whole_file
+from lesionkit.files import checked_version, write_json
 from lesionkit.metrics import three_scores
 from lesionkit.model.parts import origin
 from lesionkit.reproducibility import environment
@@ -28,10 +28,7 @@ def write_card(
     Raises:
         StorageError: the file cannot be written.
     """
-    with whole_file(path) as beside:
-        card = _card(model, class_names, evaluation)
-        beside.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    return Path(path)
+    return write_json(path, _card(model, class_names, evaluation))
 
 
 def _card(model: keras.Model, names: Sequence[str], evaluation: Evaluation | None) -> dict[str, Any]:
@@ -76,9 +73,5 @@ def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
         ) from error
     if not isinstance(card, dict) or card.get("kind") != KIND or not isinstance(card.get("schema_version"), int):
         raise BundleError(f"{as_text(path / 'card.json')} is not the card of a {KIND}. Give a folder that save wrote.")
-    if card["schema_version"] > SCHEMA_VERSION:
-        raise BundleError(
-            f"{as_text(path)} has schema version {card['schema_version']}, this lesionkit reads up to "
-            f"{SCHEMA_VERSION}. Upgrade lesionkit to load it."
-        )
+    checked_version(card["schema_version"], SCHEMA_VERSION, as_text(path))
     return card

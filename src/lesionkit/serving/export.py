@@ -16,7 +16,7 @@ import keras
 
 from lesionkit.data import taxonomy
 from lesionkit.errors import ExportError, LesionkitError, StorageError
-from lesionkit.files import foreign_files, storing, whole_file, whole_folder
+from lesionkit.files import foreign_files, storing, whole_folder, write_json
 from lesionkit.reproducibility import environment
 from lesionkit.serving.agreement import compared, generated
 from lesionkit.serving.card import read_card
@@ -129,7 +129,7 @@ def export_classifier(
         size = sum(file.stat().st_size for file in files)
         made = Export(path, format, tuple(options), size, hashes, count, greatest, bound, same)
         told = {**serving, "environment": environment(), "export": made.to_dict()}
-        (folder / SERVING).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / SERVING, told)
     logger.info("%s: greatest difference from Keras on %d images %.1e", as_text(path), count, greatest)
     return made
 
@@ -145,8 +145,7 @@ def enter(made: Export, folder: Path) -> dict[str, Any]:
     card = read_card(folder)
     others = [one for one in card.get("exports", []) if one["path"] != as_text(place)]
     card["exports"] = [*others, {"path": as_text(place), **made.to_dict()}]
-    with whole_file(folder / "card.json") as beside:
-        beside.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "card.json", card)
     return card
 
 
