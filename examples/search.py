@@ -19,7 +19,6 @@ from lesionkit.commands import launching
 from lesionkit.commands.running import described, run, typed
 from lesionkit.commands.search import (
     add_options,
-    is_chief,
     judging_images,
     run_once,
     search_options_from,
@@ -27,6 +26,7 @@ from lesionkit.commands.search import (
     told,
     wants_workers,
 )
+from lesionkit.searching.roles import is_worker
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,7 +44,7 @@ def search(options: argparse.Namespace) -> str:
     space = space_from(options)  # what may be chosen, around the documented recipe
     train, validation = judging_images(space, options)  # no test image
     tuner = lk.search(space, train, validation, **search_options_from(options))
-    if not is_chief():
+    if is_worker():
         return "no trials are left for this worker"
     folder = run_once(lk.best_recipe(tuner), options)  # scored on the test set, once
     return told(tuner, folder, options)

@@ -425,7 +425,7 @@ def test_ctrl_c_is_130_and_says_what_is_left(command, folder, monkeypatch):
 def test_a_search_with_workers_starts_itself_in_them(command, monkeypatch):
     started = {}
     monkeypatch.setattr(search, "run", lambda line, roles: started.update(line=line, roles=roles) or 3)
-    monkeypatch.delenv(search.ROLE, raising=False)
+    monkeypatch.delenv("KERASTUNER_ORACLE_IP", raising=False)
     assert command("search", "--workers", "2", "--trials", "4") == (3, "", "")
     assert started["line"] == [sys.executable, "-m", "lesionkit", "search", "--workers", "2", "--trials", "4"]
     assert list(started["roles"]) == ["chief", "tuner0", "tuner1"]

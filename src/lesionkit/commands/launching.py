@@ -1,6 +1,6 @@
 """The processes of a search or of a training, started on this machine, told apart and stopped together.
 
-KerasTuner's find each other by KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT, those of
+KerasTuner's find each other by the variables of :mod:`lesionkit.searching.roles`, those of
 ``tf.distribute.MultiWorkerMirroredStrategy`` by TF_CONFIG.
 """
 
@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
+from lesionkit.searching import roles
+
 HERE = "127.0.0.1"
 
 #: Seconds between being asked to end and being killed, of the processes that are left when one has failed.
@@ -24,9 +26,9 @@ Processes = Mapping[str, "subprocess.Popen[bytes]"]
 
 def search_roles(workers: int) -> dict[str, dict[str, str]]:
     """Returns process -> its environment: a chief and ``workers`` tuners."""
-    address = {"KERASTUNER_ORACLE_IP": HERE, "KERASTUNER_ORACLE_PORT": str(free_ports(1)[0])}
+    address = {roles.ADDRESS: HERE, roles.PORT: str(free_ports(1)[0])}
     names = ["chief", *(f"tuner{number}" for number in range(workers))]
-    return {name: {"KERASTUNER_TUNER_ID": name, **address} for name in names}
+    return {name: {roles.NAME: name, **address} for name in names}
 
 
 def training_roles(workers: int) -> dict[str, dict[str, str]]:
@@ -45,8 +47,8 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def run(command: Sequence[str], roles: Mapping[str, Mapping[str, str]]) -> int:
-    """Runs ``command`` once for each role and waits; returns the status of the first that failed, or 0."""
+def run(command: Sequence[str], environments: Mapping[str, Mapping[str, str]]) -> int:
+    """Runs ``command`` once in each environment and waits; returns the status of the first that failed, or 0."""
     processes: dict[str, subprocess.Popen[bytes]] = {}
     tellers: list[threading.Thread] = []
     presses: list[float] = []
@@ -57,7 +59,7 @@ def run(command: Sequence[str], roles: Mapping[str, Mapping[str, str]]) -> int:
 
     before = {number: signal.signal(number, pressed) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        for name, role in roles.items():
+        for name, role in environments.items():
             if not presses:
                 processes[name] = start(command, role)
                 tellers.append(threading.Thread(target=tell, args=(name, processes[name]), daemon=True))

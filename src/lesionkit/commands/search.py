@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,14 +20,12 @@ from lesionkit.data.records import Records
 from lesionkit.data.splits import split
 from lesionkit.errors import LesionkitError
 from lesionkit.recipe import Recipe, documented_baseline
-from lesionkit.searching.space import SearchSpace
+from lesionkit.searching.roles import in_many_processes, is_worker
+from lesionkit.searching.space import DIRECTIONS, STRATEGIES, SearchSpace
 from lesionkit.text import as_text
 
 if TYPE_CHECKING:
     from lesionkit.searching.tuner import RecipeTuner
-
-#: What KerasTuner calls the process that it runs in.
-ROLE = "KERASTUNER_TUNER_ID"
 
 
 def search(options: argparse.Namespace) -> str | int:
@@ -43,7 +40,7 @@ def search(options: argparse.Namespace) -> str | int:
     space = space_from(options)
     train, validation = judging_images(space, options)
     tuner = tuning.search(space, train, validation, **search_options_from(options))
-    if not is_chief():
+    if is_worker():
         return "no trials are left for this worker"
     folder = run_once(tuning.best_recipe(tuner), options)
     return told(tuner, folder, options)
@@ -51,12 +48,7 @@ def search(options: argparse.Namespace) -> str | int:
 
 def wants_workers(options: argparse.Namespace) -> bool:
     """Returns whether several processes were asked for, and this is none of them."""
-    return options.workers > 1 and ROLE not in os.environ
-
-
-def is_chief() -> bool:
-    """Returns whether this process is the only one, or the one that hands out trials."""
-    return "chief" in os.environ.get(ROLE, "chief")
+    return options.workers > 1 and not in_many_processes()
 
 
 def space_from(options: argparse.Namespace) -> SearchSpace:
@@ -135,10 +127,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_backbone_options(parser)
     add = parser.add_argument
     add("--trials", type=int, default=20, metavar="N", help="recipes to try (default: %(default)s)")
-    add("--strategy", choices=["bayesian", "hyperband", "random"], default="bayesian", help="(default: %(default)s)")
+    add("--strategy", choices=STRATEGIES, default="bayesian", help="(default: %(default)s)")
     add(
         "--objective",
-        choices=["val_balanced_accuracy", "val_accuracy", "val_loss"],
+        choices=list(DIRECTIONS),
         default="val_balanced_accuracy",
         metavar="SCORE",
         help="one of %(choices)s (default: %(default)s)",

@@ -21,14 +21,13 @@ from lesionkit.recipe import Recipe
 from lesionkit.reproducibility import identity
 from lesionkit.searching.files import write_search
 from lesionkit.searching.judge import Judge
+from lesionkit.searching.roles import NAME, is_chief, is_worker
+from lesionkit.searching.space import DIRECTIONS, STRATEGIES
 from lesionkit.searching.trials import ranked, trials_in
 from lesionkit.searching.tuner import RecipeTuner, Space, epochs_of, in_words, keras_tuner
 from lesionkit.text import as_text
 
 logger = logging.getLogger(__name__)
-
-STRATEGIES = ("bayesian", "hyperband", "random")
-DIRECTIONS = {"val_balanced_accuracy": "max", "val_accuracy": "max", "val_loss": "min"}
 
 
 def search(
@@ -104,7 +103,7 @@ def search(
     told = [first.get_config()["space"], strategy, seed]
     tuner = _resumed(lambda: _oracle(strategy, wanted, max_trials, seed, sample), space, judge, directory, told)
     if isinstance(sample, Recipe):
-        if _is_chief():
+        if is_chief():
             judge.extract(sample)  # once, and not by every worker
         tuner.search()
     elif validation is None:
@@ -113,7 +112,7 @@ def search(
         size = sample.input_shape[1:3]
         options = {"validation_data": dataset(validation, image_size=size), "epochs": epochs, "verbose": 0}
         tuner.search(dataset(train, image_size=size, shuffle=True, seed=seed), shuffle=False, **options)
-    if _is_worker():
+    if is_worker():
         return tuner
     places = tuner.leaderboard()
     facts = {"strategy": strategy, "seed": seed, "folds": folds, "data": train.name, "judged by": len(judge.judging)}
@@ -184,7 +183,7 @@ def _resumed(
     KerasTuner writes its state in place: one that a kill has damaged is given up, the same choices are made anew, and
     those that were finished are found among the trials.
     """
-    worker = os.environ["KERASTUNER_TUNER_ID"] if _is_worker() else ""
+    worker = os.environ[NAME] if is_worker() else ""
     project = folder / "keras_tuner" / (identity(told)[:16] + worker)  # a worker that shared it could read half a file
     where = {"directory": str(project.parent), "project_name": project.name}
     try:
@@ -218,11 +217,3 @@ def _claim(folder: Path, judge: Judge, objective: str) -> None:
         )
     if not path.exists():
         write_text(path, json.dumps(told))
-
-
-def _is_chief() -> bool:
-    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" in os.environ.get("KERASTUNER_TUNER_ID", "")
-
-
-def _is_worker() -> bool:
-    return "KERASTUNER_ORACLE_IP" in os.environ and not _is_chief()

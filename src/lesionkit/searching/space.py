@@ -9,6 +9,12 @@ from typing import Any, TypeAlias
 from lesionkit.errors import OptionError
 from lesionkit.recipe import Part, Recipe, documented_baseline
 
+#: The ways to choose the next trial.
+STRATEGIES = ("bayesian", "hyperband", "random")
+
+#: The scores to choose by, and whether more or less of each is better.
+DIRECTIONS = {"val_balanced_accuracy": "max", "val_accuracy": "max", "val_loss": "min"}
+
 
 @dataclass(frozen=True)
 class Range:
