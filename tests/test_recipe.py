@@ -125,6 +125,20 @@ def test_a_name_or_a_function_stands_for_a_part():
         Part.of(3)
 
 
+@given(parts)
+def test_a_part_as_json_holds_it_is_that_part(part):
+    assert Part.of(part.to_dict()) == part
+    assert Part.of({"name": part.name}) == Part(part.name)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"options": {}}, {"name": "pooled", "dropout": 0.3}, {"name": "x", "options": 3}]
+)
+def test_another_mapping_is_no_part(wrong):
+    with pytest.raises(OptionError, match=r"^A part is a registered name .* Received: "):
+        Part.of(wrong)
+
+
 def test_a_recipe_takes_names_and_lists():
     recipe = Recipe(preprocessor="native", backbone="xception", augmenter="flip", image_size=[96, 64])
     assert recipe.preprocessor == Part("native")

@@ -44,15 +44,28 @@ class Part:
         object.__setattr__(self, "options", MappingProxyType(plain))
 
     @classmethod
-    def of(cls, part: "str | Part | Callable[..., Any]") -> Self:
-        """Returns ``part`` as a Part: a name stands for itself without options, a function for its own name."""
+    def of(cls, part: "str | Part | Mapping[str, Any] | Callable[..., Any]") -> Self:
+        """Returns ``part`` as a Part: a name stands for itself without options, a function for its own name.
+
+        A mapping is one that :meth:`to_dict` returned, as a recipe's JSON holds a part; ``"options"`` may be left out.
+
+        Raises:
+            OptionError: it is none of these.
+        """
         if isinstance(part, cls):
             return part
         if isinstance(part, str):
             return cls(part)
         if callable(part):
             return cls(f"{part.__module__}.{getattr(part, '__qualname__', type(part).__qualname__)}")
-        raise OptionError(f"A part is a registered name, a Part or a function. Received: {part!r}")
+        if isinstance(part, Mapping) and "name" in part and set(part) <= {"name", "options"}:
+            options = part.get("options", {})
+            if isinstance(options, Mapping):
+                return cls(part["name"], **options)
+        raise OptionError(
+            'A part is a registered name such as "unit_range", a Part, {"name": ..., "options": {...}} or a function. '
+            f"Received: {part!r}"
+        )
 
     def with_options(self, /, **options: Any) -> "Part":
         """Returns this part with ``options`` added or changed."""
@@ -243,14 +256,12 @@ def _shown(value: Any) -> str:
 
 
 def following(then: str | Part | Mapping[str, Any]) -> Part:
-    """Returns the preprocessor ``then`` as a Part; see :func:`cleaned`."""
-    if isinstance(then, str | Part) and then:
+    """Returns the preprocessor that a part's option ``then`` names.
+
+    Raises:
+        OptionError: it is nothing that :meth:`Part.of` takes; the text names the option.
+    """
+    try:
         return Part.of(then)
-    if isinstance(then, Mapping) and "name" in then and set(then) <= {"name", "options"}:
-        options = then.get("options", {})
-        if isinstance(options, Mapping):
-            return Part(then["name"], **options)
-    raise OptionError(
-        'then is a preprocessor\'s name such as "unit_range", or {"name": ..., "options": {...}}. '
-        f"Received: {then!r}"
-    )
+    except OptionError as error:
+        raise OptionError(f"then: {error}") from None

@@ -16,14 +16,14 @@ def as_text(name: str | os.PathLike[str]) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def plain(text: str) -> str:
+def as_markdown(text: str) -> str:
     """Returns text that Markdown and the HTML made of it show as it is."""
     return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", html.escape(as_text(text), quote=False))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a table of cells that show as they are."""
-    lines = [[plain(cell) for cell in line] for line in (head, *rows)]
+    lines = [[as_markdown(cell) for cell in line] for line in (head, *rows)]
     lines.insert(1, ["---"] * len(head))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

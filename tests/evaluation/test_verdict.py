@@ -12,7 +12,7 @@ from lesionkit.data.records import Skipped
 from lesionkit.data.relation import Relation
 from lesionkit.evaluation.evaluation import HeldOut
 from lesionkit.evaluation.verdict import FEWEST, verdict
-from lesionkit.text import plain
+from lesionkit.text import as_markdown
 
 
 def related(kind, n=120):
@@ -98,6 +98,6 @@ def test_the_report_in_markdown_says_it_first(tmp_path):
     told = reports.get("markdown")(one, tmp_path / "report.md").read_text(encoding="utf-8")
     first = told.partition("## Scores")[0]
     for line in (*verdict(one).forbid, *verdict(one).caution, *verdict(one).next):
-        assert f"- {plain(line)}" in first
-    assert plain(verdict(one).summary) in first
+        assert f"- {as_markdown(line)}" in first
+    assert as_markdown(verdict(one).summary) in first
     assert "Against it" not in reports.get("markdown")(evaluation(), tmp_path / "b.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from lesionkit.model import heat_maps as explain
 from lesionkit.model.heat_maps import METHODS, heat_maps
 from lesionkit.model.overlays import border_share, even_share
 from lesionkit.model.parts import frozen_part, parts
-from lesionkit.model.unrolling import members
+from lesionkit.model.unrolling import halves_of
 
 CLASSES = ("a", "b", "c")
 POOLINGS = ("avg", "max", "both", "flatten")
@@ -80,7 +80,7 @@ def test_hires_cam_adds_up_to_the_score_less_its_bias(tiny, pooling):
     dense = parts(model).head.get_layer("probabilities")
     bias = np.array([-0.4, 0.1, 0.7])
     dense.set_weights([dense.get_weights()[0], bias])
-    ((_, halves),) = members(model)
+    ((_, halves),) = halves_of(model)
     sums = [
         METHODS["hires_cam"](*explain._features_and_gradients(halves, images, np.full(5, label))).sum(axis=(1, 2))
         for label in range(3)
@@ -209,7 +209,7 @@ def test_any_other_answer_is_explained_by_its_logarithm(tiny):
 
     model = lk.build_classifier(CLASSES, image_size=(16, 16), backbone=tiny, head=tempered)
     found = heat_maps(model, pictures(), np.zeros(5, int))
-    ((_, halves),) = members(model)
+    ((_, halves),) = halves_of(model)
     score = np.asarray(halves.above(halves.below(pictures().astype(np.float32))))
     np.testing.assert_allclose(score, np.log(model.predict(pictures(), verbose=0)), atol=1e-5)
     assert np.isfinite(found).all()
@@ -221,7 +221,7 @@ def test_plain_keras_models_of_many_makes(tiny):
     ends = [keras.layers.GlobalAveragePooling2D(keepdims=True), keras.layers.Conv2D(3, 1), keras.layers.Flatten()]
     sequence = keras.Sequential([keras.Input((16, 16, 3)), convolution, *ends, keras.layers.Softmax()])
     found = heat_maps(sequence, pictures())
-    ((_, halves),) = members(sequence)
+    ((_, halves),) = halves_of(sequence)
     assert halves.below.output.shape[1:] == (14, 14, 4)  # not the map of one place that follows
     image = keras.Input((None, None, 3))  # any size
     np.testing.assert_array_equal(heat_maps(keras.Model(image, sequence.layers[-1](ends[2](ends[1](ends[0](
@@ -237,7 +237,7 @@ def test_the_features_are_what_all_of_the_answer_passes_through():
     second = keras.layers.Conv2D(6, 3, activation="relu")(first)
     both = [keras.layers.GlobalAveragePooling2D()(one) for one in (first, second)]
     answer = keras.layers.Dense(3, activation="softmax")(keras.layers.Concatenate()(both))
-    ((_, halves),) = members(keras.Model(image, answer))
+    ((_, halves),) = halves_of(keras.Model(image, answer))
     assert halves.below.output.shape == (None, 14, 14, 4)
 
 
@@ -250,7 +250,7 @@ def test_the_map_of_an_average_is_the_mean_of_its_members(tiny, deep):
     greatest = mean.max(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(heat_maps(average, images, classes), mean / np.where(greatest, greatest, 1), atol=1e-5)
     within = lk.average([average, third])
-    assert [share for share, _ in members(within)] == [0.25, 0.25, 0.5]
+    assert [share for share, _ in halves_of(within)] == [0.25, 0.25, 0.5]
     mean = (maps[0] + maps[1]) / 4 + maps[2] / 2
     greatest = mean.max(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(heat_maps(within, images, classes), mean / np.where(greatest, greatest, 1), atol=1e-5)
@@ -409,7 +409,7 @@ def test_real_backbones_nested_and_in_an_average(name):
 @pytest.mark.slow
 def test_a_model_of_keras_applications():
     model = keras.applications.MobileNetV2((96, 96, 3), weights=None, classes=4)
-    ((_, halves),) = members(model)
+    ((_, halves),) = halves_of(model)
     assert halves.below.output.shape == (None, 3, 3, 1280)
     assert heat_maps(model, pictures(2, (96, 96)), [0, 1]).shape == (2, 96, 96)
 

@@ -14,7 +14,7 @@ from lesionkit.auditing.suggestions import suggest_patch
 from lesionkit.files import whole_file, write_json, write_text
 from lesionkit.pages.page import Section, Table, document, embedded
 from lesionkit.reproducibility import environment
-from lesionkit.text import plain
+from lesionkit.text import as_markdown
 
 SCHEMA_VERSION = 1
 
@@ -83,14 +83,14 @@ def _actions(changes: Sequence[Change]) -> dict[str, int]:
 
 
 def _text(audit: Audit, changes: Sequence[Change], policy: str) -> str:
-    lines = [f"# Audit of {plain(audit.records.name)}", "", "```text", repr(audit.records), "```", ""]
+    lines = [f"# Audit of {as_markdown(audit.records.name)}", "", "```text", repr(audit.records), "```", ""]
     for name, findings in audit.findings.items():
-        lines += [f"## {plain(name)}", "", plain(findings.summary), ""]
-        lines += [f"- {plain(item.message)}" for item in findings.found[:_IN_TEXT]]
+        lines += [f"## {as_markdown(name)}", "", as_markdown(findings.summary), ""]
+        lines += [f"- {as_markdown(item.message)}" for item in findings.found[:_IN_TEXT]]
         if len(findings) > _IN_TEXT:
             lines.append(f"- and {len(findings) - _IN_TEXT} more, all of them in audit.json")
         lines.append("")
-    lines.append(f"## Label patch\n\n{plain(_patch(changes, policy))}\n")
+    lines.append(f"## Label patch\n\n{as_markdown(_patch(changes, policy))}\n")
     return "\n".join(lines)
 
 

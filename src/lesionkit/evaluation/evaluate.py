@@ -19,7 +19,7 @@ from lesionkit.errors import DataError, OptionError
 from lesionkit.evaluation.evaluation import Evaluation, HeldOut
 from lesionkit.evaluation.labels import class_names_of, mapped, places
 from lesionkit.features.store import FeatureStore
-from lesionkit.model.inference import answers, predict
+from lesionkit.model.inference import infer, predict
 from lesionkit.model.views import View, views_of
 from lesionkit.recipe import watches
 from lesionkit.training.run import TrainingRun
@@ -80,7 +80,7 @@ def evaluate(
     features_s = 0.0
     if isinstance(data, Records):
         data, labels = mapped(data, names, class_mapping or {})
-        answered = answers(model, data, store, batch_size, seen_as)
+        answered = infer(model, data, store, batch_size, seen_as)
         data = dataclasses.replace(data, picture_id=answered.picture_id)
         probabilities, features_s = answered.probabilities, answered.features_s
         more = {"data": DataSummary.of(data), "relation": relate(data, run.seen if run else None)}
@@ -97,7 +97,7 @@ def evaluate(
         probabilities, labels = _over_dataset(model, data, seen_as)
     if held_out is not None:
         kept, truth = mapped(held_out, names, {})
-        answered = answers(model, kept, store, batch_size, seen_as)
+        answered = infer(model, kept, store, batch_size, seen_as)
         chosen = _EARLY_STOPPING if run and run.recipe and watches(run.recipe) else ""
         more["held_out"] = HeldOut(truth, answered.probabilities, kept.groups(), chosen)
         features_s += answered.features_s

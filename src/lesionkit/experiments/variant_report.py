@@ -9,7 +9,7 @@ from lesionkit.metrics.intervals.resampling import RESAMPLES
 from lesionkit.metrics.three_scores import NAMES, Score, shown
 from lesionkit.pages.page import Section, Table, document
 from lesionkit.recipe import Recipe
-from lesionkit.text import as_text, plain, table
+from lesionkit.text import as_markdown, as_text, markdown_table
 
 Facts = Mapping[str, str | Sequence[str]]
 
@@ -73,20 +73,20 @@ def named(row: Row) -> str:
 
 def markdown_of(rows: Sequence[Row], facts: Facts, missing: Sequence[str]) -> str:
     """Returns the comparison for people, as Markdown."""
-    lines = ["# What each improvement is worth", "\n".join(f"- {plain(line)}" for line in _conclusions(rows))]
+    lines = ["# What each improvement is worth", "\n".join(f"- {as_markdown(line)}" for line in _conclusions(rows))]
     if missing:
-        lines.append(f"> **Not finished:** {plain(', '.join(missing))}. The same command goes on.")
+        lines.append(f"> **Not finished:** {as_markdown(', '.join(missing))}. The same command goes on.")
     lines += [
         "![The difference of each variant to the baseline, with its interval](plot.png)",
         "## The table",
         "In cross-validation. Accuracies in percent, differences of balanced accuracy to the baseline in points.",
-        table(_HEAD, map(_cells, rows)),
-        "\n".join(f"- **{plain(named(row))}**: {plain(row.what)}" for row in rows),
+        markdown_table(_HEAD, map(_cells, rows)),
+        "\n".join(f"- **{as_markdown(named(row))}**: {as_markdown(row.what)}" for row in rows),
         "## The shipped test set",
         *_test_text([row for row in rows if row.test is not None]),
         "## How it was judged",
         _JUDGED,
-        "\n".join(f"- {plain(name)}: {plain(words(told))}" for name, told in facts.items()),
+        "\n".join(f"- {as_markdown(name)}: {as_markdown(words(told))}" for name, told in facts.items()),
         "*Not a medical device. The figures hold for images like these, taken and labelled as these were.*",
     ]
     return "\n\n".join(filter(None, lines)) + "\n"
@@ -160,7 +160,7 @@ def _test_text(rows: Sequence[Row]) -> Iterator[str]:
         yield _NO_TEST
     else:
         yield _FOR_INFORMATION
-        yield table(found.head, found.rows)
+        yield markdown_table(found.head, found.rows)
 
 
 def _test_table(rows: Sequence[Row]) -> Table | None:

@@ -52,8 +52,8 @@ class Variant:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """What one variant answered.
+class VariantPredictions:
+    """The out-of-fold predictions of one variant.
 
     Attributes:
         variant: which.
@@ -77,7 +77,7 @@ def cross_validate(
     seeds: int = 3,
     k: int = 3,
     store: FeatureStore | bool = True,
-) -> Answers:
+) -> VariantPredictions:
     """Trains and scores ``variant`` in ``seeds`` times ``k`` folds, and on the shipped test set if there is one.
 
     Each seed makes other folds, other first weights and another order. Whole groups (pictures, copies, lesions,
@@ -104,7 +104,7 @@ def cross_validate(
             answers[seed, [place[source] for source in judge.source]] = probabilities
             seconds += spent
     if not len(test):
-        return Answers(variant, answers, seconds)
+        return VariantPredictions(variant, answers, seconds)
     probabilities, spent = _judged(f"{variant.name}, shipped test", variant, pool, test, 0, folder, store)
     relation = relate(test, Seen.of(pool))
     shipped = Evaluation(
@@ -116,17 +116,17 @@ def cross_validate(
         relation=relation,
         views=len(views_of(variant.views, variant.recipe.image_size)),
     )
-    return Answers(variant, answers, seconds + spent, shipped)
+    return VariantPredictions(variant, answers, seconds + spent, shipped)
 
 
-def averaged(answers: Answers, variant: Variant) -> Answers:
+def averaged(answers: VariantPredictions, variant: Variant) -> VariantPredictions:
     """Returns the mean of the seeds' probabilities as a variant of its own, an ensemble that costs no training.
 
     For each image the members are models of which none was trained on its group. Its shipped test is not scored: the
     models of the folds are not kept.
     """
     mean = answers.probabilities.mean(axis=0, keepdims=True)
-    return Answers(variant, np.broadcast_to(mean, answers.probabilities.shape), answers.seconds)
+    return VariantPredictions(variant, np.broadcast_to(mean, answers.probabilities.shape), answers.seconds)
 
 
 def _judged(
@@ -162,7 +162,7 @@ def _judged(
     return found.probabilities, seconds
 
 
-def rows_of(answers: Sequence[Answers], records: Records, *, comparisons: int | None = None) -> list[Row]:
+def rows_of(answers: Sequence[VariantPredictions], records: Records, *, comparisons: int | None = None) -> list[Row]:
     """Returns the table: every variant beside the first, which is the baseline.
 
     Args:

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from lesionkit.errors import DataError, OptionError
 from lesionkit.model.overlays import Maps
-from lesionkit.model.unrolling import Halves, members
+from lesionkit.model.unrolling import Halves, halves_of
 from lesionkit.options import checked_count
 
 
@@ -110,7 +110,7 @@ def heat_maps(
         raise OptionError(f"method is one of {', '.join(METHODS)}. Received: {method!r}")
     checked_count(batch_size, "batch_size")
     shape = tuple(images.shape)
-    found = list(members(model))
+    found = list(halves_of(model))
     size, known = model.inputs[0].shape[1:], model.outputs[0].shape[-1]
     if len(shape) != 4 or any(side not in (one, None) for one, side in zip(shape[1:], size, strict=True)):
         raise DataError(f"The model takes images of {size}, n of them. Received: {shape}")

@@ -18,7 +18,7 @@ from lesionkit.model.views import View, Viewed
 from lesionkit.options import checked_count
 
 
-class Answers(NamedTuple):
+class Inferred(NamedTuple):
     """What a classifier answered for n images.
 
     Attributes:
@@ -32,9 +32,9 @@ class Answers(NamedTuple):
     features_s: float
 
 
-def answers(
+def infer(
     model: keras.Model, records: Records, store: FeatureStore | bool, batch_size: int, views: Sequence[View | None]
-) -> Answers:
+) -> Inferred:
     """Returns what ``model`` answers for n >= 1 images, its frozen part's features from the store or put there.
 
     Raises:
@@ -44,11 +44,11 @@ def answers(
     if store is False:
         known = records if tuple(views) == (None,) else inspect(records)
         pixels = Pixels(records.source, model.input.shape[1:3])
-        return Answers(predict(model, pixels, batch_size, views, known.picture_id.tolist()), known.picture_id, 0.0)
+        return Inferred(predict(model, pixels, batch_size, views, known.picture_id.tolist()), known.picture_id, 0.0)
     frozen, head = _cut(model)
     found = (FeatureStore() if store is True else store).features(frozen, records.source, views)
     mean = predict(head, found, batch_size).reshape(len(views), len(records), -1).mean(axis=0)
-    return Answers(mean, as_column(found.picture_id[: len(records)]), found.seconds)
+    return Inferred(mean, as_column(found.picture_id[: len(records)]), found.seconds)
 
 
 def predict(

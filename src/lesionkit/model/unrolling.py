@@ -17,7 +17,7 @@ class Halves(NamedTuple):
     above: keras.Model
 
 
-def members(model: keras.Model, share: float = 1.0) -> Iterator[tuple[float, Halves]]:
+def halves_of(model: keras.Model, share: float = 1.0) -> Iterator[tuple[float, Halves]]:
     """Yields the share in the answer, and the halves, of each member of an average: of any other model, of itself.
 
     The feature map is what enters the head of a classifier of ``build_classifier``, and in any other functional model
@@ -30,10 +30,10 @@ def members(model: keras.Model, share: float = 1.0) -> Iterator[tuple[float, Hal
     model = _functional(model)
     last, inputs = _last(model)
     if isinstance(last, keras.Function | keras.Sequential) and inputs[0] is model.input:
-        yield from members(last, share)
+        yield from halves_of(last, share)
     elif isinstance(last, keras.layers.Average):
         for one in inputs:
-            yield from members(keras.Model(model.input, one), share / len(inputs))
+            yield from halves_of(keras.Model(model.input, one), share / len(inputs))
     else:
         below, above = _halves(model)
         yield share, Halves(below, _scored(above))

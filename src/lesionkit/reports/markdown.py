@@ -11,7 +11,7 @@ from lesionkit.files import write_text
 from lesionkit.metrics.intervals.resampling import RESAMPLES
 from lesionkit.metrics.three_scores import NAMES, flat, gained, notes, shown
 from lesionkit.reports.json_report import content
-from lesionkit.text import plain, table
+from lesionkit.text import as_markdown, markdown_table
 
 
 def markdown(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
@@ -30,7 +30,7 @@ def markdown(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
 def _text(told: dict[str, Any]) -> str:
     sections = [
         "# Report of a lesionkit run",
-        *(f"> **Note:** {plain(note)}" for note in (*told["substitutions"], *_patch(told["patch"]))),
+        *(f"> **Note:** {as_markdown(note)}" for note in (*told["substitutions"], *_patch(told["patch"]))),
         "## Whether to believe it",
         *_verdict(told["verdict"]),
         "## Scores",
@@ -57,11 +57,11 @@ def _text(told: dict[str, Any]) -> str:
 
 
 def _verdict(told: Mapping[str, Any]) -> Iterator[str]:
-    yield plain(told["summary"])
+    yield as_markdown(told["summary"])
     titles = {"forbid": "Against it", "caution": "What limits it", "next": "What to do next"}
     for name, title in titles.items():
         if told[name]:
-            yield f"{title}:\n\n" + "\n".join(f"- {plain(line)}" for line in told[name])
+            yield f"{title}:\n\n" + "\n".join(f"- {as_markdown(line)}" for line in told[name])
 
 
 def _patch(patch: Mapping[str, Any] | None) -> Iterator[str]:
@@ -86,8 +86,8 @@ def _scores(scores: dict[str, Any]) -> Iterator[str]:
         )
         for name, one in found.items()
     ]
-    yield table(("score", "n", "accuracy [95%]", "balanced accuracy [95%]", "loss [95%]"), rows)
-    yield "\n".join(f"- {plain(line)}" for line in notes(scores))
+    yield markdown_table(("score", "n", "accuracy [95%]", "balanced accuracy [95%]", "loss [95%]"), rows)
+    yield "\n".join(f"- {as_markdown(line)}" for line in notes(scores))
     yield (
         f"In brackets: 95% intervals of {RESAMPLES} resamples of whole groups (images that share a picture, copy, "
         "lesion or patient). A class without an image in a resample is left out of its balanced accuracy."
@@ -97,7 +97,7 @@ def _scores(scores: dict[str, Any]) -> Iterator[str]:
 def _shortcut(told: dict[str, Any] | None) -> str:
     if not told:
         return ""
-    return plain(
+    return as_markdown(
         f"A model that sees no lesion reaches accuracy {shown(told, 'accuracy')} and balanced accuracy "
         f"{shown(told, 'balanced_accuracy')} on the same {told['n']} test images, as shipped. The classifier adds "
         f"{gained(told['gain'])}. These intervals are paired: both models are scored on the same resamples."
@@ -110,10 +110,10 @@ def _beside_documented(told: dict[str, Any]) -> str:
         ("accuracy", f"{documented['accuracy']:.2%}", *(_number(one["accuracy"], 2, "%") for one in found.values())),
         ("loss", f"{documented['loss']:.4f}", *(_number(one["loss"], 4) for one in found.values())),
     ]
-    differs = "".join(f"\n- {plain(line)}" for line in documented["differences"])
+    differs = "".join(f"\n- {as_markdown(line)}" for line in documented["differences"])
     tail = f"What differs from the documented recipe:\n{differs}" if differs else "The recipe is the documented one."
     head = ("test", "documented", *(f"this run, {NAMES[name]}" for name in found))
-    return f"{table(head, rows)}\n\n{tail}"
+    return f"{markdown_table(head, rows)}\n\n{tail}"
 
 
 def _history(told: dict[str, Any]) -> str:
@@ -124,7 +124,7 @@ def _history(told: dict[str, Any]) -> str:
         (str(epoch), *(_number(value, 4) for value in values))
         for epoch, values in enumerate(zip(*history.values(), strict=True), 1)
     )
-    return table(("epoch", *history), rows)
+    return markdown_table(("epoch", *history), rows)
 
 
 def _per_class(told: dict[str, Any]) -> str:
@@ -132,23 +132,28 @@ def _per_class(told: dict[str, Any]) -> str:
     rows = (
         (name, *(_number(scores[column]) for column in columns)) for name, scores in told["test"]["per_class"].items()
     )
-    return table(("class", *columns), rows)
+    return markdown_table(("class", *columns), rows)
 
 
 def _confusion(told: dict[str, Any]) -> str:
     names = told["data"]["class_names"]
     rows = ((name, *map(str, row)) for name, row in zip(names, told["test"]["confusion_matrix"], strict=True))
-    return table(("", *names), rows)
+    return markdown_table(("", *names), rows)
 
 
 def _data(data: dict[str, Any]) -> str:
     splits = list(data["counts"])
     rows = [(name, *(str(data["counts"][split].get(name, 0)) for split in splits)) for name in data["class_names"]]
     rows.append(("all", *(str(sum(data["counts"][split].values())) for split in splits)))
-    told = [f"{plain(data['name'] or 'Images of the caller')}.", table(("class", *splits), rows) if splits else ""]
+    told = [
+        f"{as_markdown(data['name'] or 'Images of the caller')}.",
+        markdown_table(("class", *splits), rows) if splits else "",
+    ]
     if data["skipped"]:
         told.append(f"Left out, since they could not be read ({len(data['skipped'])}):")
-        told.append("\n".join(f"- {plain(item['path'])}: {plain(item['reason'])}" for item in data["skipped"]))
+        told.append(
+            "\n".join(f"- {as_markdown(item['path'])}: {as_markdown(item['reason'])}" for item in data["skipped"])
+        )
     return "\n\n".join(filter(None, told))
 
 
@@ -159,9 +164,9 @@ def _facts(told: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in told["environment"].items())
     return "\n\n".join(
         [
-            f"Versions: {plain(versions)}.",
+            f"Versions: {as_markdown(versions)}.",
             f"Time: {seconds or 'not measured'}." + (f" Pictures: {pictures}." if pictures else ""),
-            f"Fingerprint of the data: {plain(json.dumps(told['data']['fingerprint']))}.",
+            f"Fingerprint of the data: {as_markdown(json.dumps(told['data']['fingerprint']))}.",
             f"```json\n{json.dumps(told['recipe'], indent=2)}\n```",
         ]
     )

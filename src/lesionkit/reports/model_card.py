@@ -11,7 +11,7 @@ from lesionkit.evaluation.verdict import trained_on
 from lesionkit.files import write_text
 from lesionkit.metrics.three_scores import NAMES, flat, shown
 from lesionkit.reports.json_report import content
-from lesionkit.text import plain, table
+from lesionkit.text import as_markdown, markdown_table
 
 
 def model_card(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
@@ -34,8 +34,9 @@ def _sections(evaluation: Evaluation, told: dict[str, Any]) -> Iterator[str]:
     yield "# Model card"
     yield "**Not a medical device.** It must not be used to diagnose, or to decide whether somebody sees a doctor."
     yield "## Model details"
-    yield plain(trained_on(evaluation))
-    yield f"It answers an RGB image with a probability for each of {len(names)} classes: {plain(', '.join(names))}."
+    yield as_markdown(trained_on(evaluation))
+    listed = as_markdown(", ".join(names))
+    yield f"It answers an RGB image with a probability for each of {len(names)} classes: {listed}."
     yield from _made_with(told)
     yield "## Intended use"
     yield (
@@ -61,29 +62,29 @@ def _sections(evaluation: Evaluation, told: dict[str, Any]) -> Iterator[str]:
     yield "## Caveats and recommendations"
     verdict = told["verdict"]
     lines = (*verdict["forbid"], *verdict["caution"], *verdict["next"])
-    yield "\n".join(f"- {plain(line)}" for line in lines) or "None beside the intervals."
+    yield "\n".join(f"- {as_markdown(line)}" for line in lines) or "None beside the intervals."
 
 
 def _made_with(told: dict[str, Any]) -> Iterator[str]:
     if told["recipe"]:
         yield f"The recipe:\n\n```json\n{json.dumps(told['recipe'], indent=2)}\n```"
-    yield f"Versions: {plain(', '.join(f'{name} {version}' for name, version in told['environment'].items()))}."
+    yield f"Versions: {as_markdown(', '.join(f'{name} {version}' for name, version in told['environment'].items()))}."
     if told["command"]:
-        yield f"Made by: {plain(told['command'])}"
+        yield f"Made by: {as_markdown(told['command'])}"
     if told["hashes"]:
-        yield f"SHA-256: {plain(', '.join(f'{name} {value}' for name, value in told['hashes'].items()))}."
+        yield f"SHA-256: {as_markdown(', '.join(f'{name} {value}' for name, value in told['hashes'].items()))}."
 
 
 def _data(data: dict[str, Any]) -> Iterator[str]:
     splits = list(data["counts"])
-    yield f"{plain(data['name'] or 'Images of the caller')}. Images:"
-    yield table(
+    yield f"{as_markdown(data['name'] or 'Images of the caller')}. Images:"
+    yield markdown_table(
         ("class", *splits),
         [(name, *(str(data["counts"][split].get(name, 0)) for split in splits)) for name in data["class_names"]],
     )
     whose = [(one["n"], one["licence"] or "no licence named", one["source"] or "no source") for one in data["licences"]]
     lines = [f"{n} images: {licence}, {source}" for n, licence, source in whose]
-    yield "\n".join(f"- {plain(line)}" for line in lines) or "Licences and sources: no table names them."
+    yield "\n".join(f"- {as_markdown(line)}" for line in lines) or "Licences and sources: no table names them."
 
 
 def _analyses(told: dict[str, Any]) -> Iterator[str]:
@@ -91,8 +92,8 @@ def _analyses(told: dict[str, Any]) -> Iterator[str]:
         (NAMES[name], str(one["n"]), shown(one, "accuracy"), shown(one, "balanced_accuracy"), shown(one, "loss"))
         for name, one in flat(told["scores"]).items()
     ]
-    yield table(("score", "n", "accuracy [95%]", "balanced accuracy [95%]", "loss [95%]"), rows)
-    yield table(
+    yield markdown_table(("score", "n", "accuracy [95%]", "balanced accuracy [95%]", "loss [95%]"), rows)
+    yield markdown_table(
         ("class", "n", "sensitivity [95%]", "specificity [95%]", "AUC [95%]"),
         [
             (name, str(one["n"]), *(_ranged(one, figure) for figure in ("sensitivity", "specificity", "auc")))
@@ -107,7 +108,7 @@ def _analyses(told: dict[str, Any]) -> Iterator[str]:
             "`predict(..., calibrated=True)` applies."
         )
     else:
-        yield f"Its probabilities are not calibrated: {plain(calibration['reason'])}."
+        yield f"Its probabilities are not calibrated: {as_markdown(calibration['reason'])}."
     if point and point["threshold"] is not None:
         yield (
             f"Operating point: refer from a malignant score of {point['threshold']:.3f} on. On the test images the "
@@ -115,9 +116,9 @@ def _analyses(told: dict[str, Any]) -> Iterator[str]:
             f"{_ranged(point, 'specificity')} ({point['benign']} benign)."
         )
     elif point:
-        yield f"No operating point: {plain(point['reason'])}."
+        yield f"No operating point: {as_markdown(point['reason'])}."
     if stress:
-        yield plain(stress["worst"])
+        yield as_markdown(stress["worst"])
 
 
 def _ranged(told: dict[str, Any], name: str) -> str:
