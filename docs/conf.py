@@ -125,15 +125,18 @@ _SHORTER = (
 
 def _shown(app: Sphinx, env: Any, node: Any, content: Any) -> Any:
     """Finds a public name that a docstring calls by its home, or by itself, where the reference shows it."""
-    from lesionkit import _HOMES
+    from lesionkit import _HOMES, _MODULES
 
     target = node.get("reftarget", "")
+    shown = target
     for name, home in _HOMES.items():
-        public = re.sub(rf"^(?:lesionkit\.{re.escape(home)}\.)?{name}(?=$|\.)", f"lesionkit.{name}", target)
-        if node.get("refdomain") == "py" and public != target:
-            kind, domain = node["reftype"], env.get_domain("py")
-            return domain.resolve_xref(env, node["refdoc"], app.builder, kind, public, node, content)
-    return None
+        shown = re.sub(rf"^(?:lesionkit\.{re.escape(home)}\.)?{name}(?=$|\.)", f"lesionkit.{name}", shown)
+    for name, home in _MODULES.items():  # the reference shows these where they stand
+        shown = re.sub(rf"^lesionkit\.{name}(?=$|\.)", f"lesionkit.{home}", shown)
+    if node.get("refdomain") != "py" or shown == target:
+        return None
+    kind, domain = node["reftype"], env.get_domain("py")
+    return domain.resolve_xref(env, node["refdoc"], app.builder, kind, shown, node, content)
 
 
 class _Page(HTMLParser):

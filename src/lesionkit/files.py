@@ -1,4 +1,4 @@
-"""Files and folders written whole or not at all; which are hidden; the cache folder."""
+"""Files and folders written whole or not at all, text and JSON among them; schema versions; the cache folder."""
 
 import contextlib
 import errno
@@ -77,23 +77,6 @@ def write_json(path: str | os.PathLike[str], content: Any) -> Path:
     return write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def checked_version(version: int, known: int, what: str) -> None:
-    """Refuses what a newer lesionkit wrote.
-
-    Args:
-        version: the schema version that was read.
-        known: the newest that this lesionkit reads.
-        what: what was read, to begin the error with.
-
-    Raises:
-        BundleError: ``version`` is above ``known``.
-    """
-    if version > known:
-        raise BundleError(
-            f"{what} has schema version {version}, this lesionkit reads up to {known}. Upgrade lesionkit to read it."
-        )
-
-
 @contextlib.contextmanager
 def whole_folder(path: str | os.PathLike[str], replaceable: Collection[str] = ()) -> Iterator[Path]:
     """Yields a new folder beside ``path`` to fill; it takes the place of ``path`` once the block is left.
@@ -118,6 +101,23 @@ def whole_folder(path: str | os.PathLike[str], replaceable: Collection[str] = ()
             _put(beside, target)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def checked_version(version: int, known: int, what: str) -> None:
+    """Refuses what a newer lesionkit wrote.
+
+    Args:
+        version: the schema version that was read.
+        known: the newest that this lesionkit reads.
+        what: what was read, to begin the error with.
+
+    Raises:
+        BundleError: ``version`` is above ``known``.
+    """
+    if version > known:
+        raise BundleError(
+            f"{what} has schema version {version}, this lesionkit reads up to {known}. Upgrade lesionkit to read it."
+        )
 
 
 def foreign_files(folder: Path, replaceable: Collection[str], within: str = "") -> Iterator[str]:

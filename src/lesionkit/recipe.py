@@ -189,6 +189,20 @@ def documented_baseline() -> Recipe:
     )
 
 
+def following(then: str | Part | Mapping[str, Any]) -> Part:
+    """Returns the preprocessor that a part's option ``then`` names.
+
+    Raises:
+        OptionError: it is nothing that :meth:`Part.of` takes; the text names the option.
+    """
+    if isinstance(then, str | Part | Mapping) and then:
+        try:
+            return Part.of(then)
+        except OptionError as error:
+            raise OptionError(f"then: {error}") from None
+    raise OptionError(f'then is a preprocessor, such as "unit_range". Received: {then!r}')
+
+
 def watches(recipe: Recipe) -> bool:
     """Returns whether training depends on the images that it watches."""
     options = recipe.trainer.options
@@ -253,15 +267,3 @@ def flat(recipe: Recipe) -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     return " x ".join(map(str, value)) if isinstance(value, tuple) and len(value) == 2 else as_text(str(value))
-
-
-def following(then: str | Part | Mapping[str, Any]) -> Part:
-    """Returns the preprocessor that a part's option ``then`` names.
-
-    Raises:
-        OptionError: it is nothing that :meth:`Part.of` takes; the text names the option.
-    """
-    try:
-        return Part.of(then)
-    except OptionError as error:
-        raise OptionError(f"then: {error}") from None

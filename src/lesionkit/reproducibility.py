@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 _PACKAGES = ("lesionkit", "keras", "tensorflow", "numpy", "pillow", "scikit-learn")
+_SWITCH = "TF_DETERMINISTIC_OPS"
 
 
 def environment() -> dict[str, str]:
@@ -20,9 +21,6 @@ def environment() -> dict[str, str]:
         "platform": platform.platform(),
         **{name: version(name) for name in _PACKAGES},
     }
-
-
-_SWITCH = "TF_DETERMINISTIC_OPS"
 
 
 def deterministic() -> None:

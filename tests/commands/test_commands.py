@@ -18,6 +18,7 @@ from lesionkit import backbones
 from lesionkit.auditing.files import FILES
 from lesionkit.commands import COMMANDS, caches, doctor, main, members, search
 from lesionkit.evaluation.files import write_evaluation
+from lesionkit.experiments.run_folder import REPORTS
 
 
 @pytest.fixture(autouse=True)
@@ -372,6 +373,16 @@ class TestReport:
         lk.reports.get("markdown")(read, "wanted.md")
         assert (run / "report.md").read_text() == Path("wanted.md").read_text()
         assert json.loads((run / "report.json").read_text())["scores"]["as_shipped"]["n"] == len(read)
+
+    def test_it_imports_no_tensorflow(self, run):
+        line = ["report", str(run), *(word for name in REPORTS for word in ("--format", name))]
+        code = (
+            f"import sys\nfrom lesionkit.commands import main\nassert main({line}) == 0\n"
+            "print(sorted({'tensorflow', 'keras'} & sys.modules.keys()))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == "[]"
 
     def test_without_a_format_it_is_the_page(self, command, run):
         status, out, _ = command("report", run / "evaluation.npz")

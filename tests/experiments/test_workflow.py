@@ -13,6 +13,7 @@ from lesionkit import backbones, reports
 from lesionkit.datasets.isic_folder import isic_folder
 from lesionkit.errors import DataError, OptionError, StorageError, UnknownNameError, UnreadableImagesError
 from lesionkit.experiments import workflow
+from lesionkit.experiments.run_folder import REPORTS
 from lesionkit.trainers import Frozen
 
 FILES = [
@@ -299,7 +300,7 @@ def test_the_evaluation_is_read_again_and_reports_are_made_of_it(recipe, records
     lk.run_recipe(recipe, records, tmp_path / "run", store=store, stress=0)
     again = lk.read_evaluation(tmp_path / "run")
     for name in ("html", "markdown", "model_card"):
-        written = tmp_path / "run" / workflow.REPORTS[name]
+        written = tmp_path / "run" / REPORTS[name]
         assert reports.get(name)(again, tmp_path / "again").read_bytes() == written.read_bytes()
 
 

@@ -10,8 +10,7 @@ from hypothesis.extra import numpy as arrays
 import lesionkit as lk
 from lesionkit.data.pipeline import Pixels
 from lesionkit.errors import DataError, OptionError
-from lesionkit.model import heat_maps as explain
-from lesionkit.model.heat_maps import METHODS, heat_maps
+from lesionkit.model.heat_maps import METHODS, _features_and_gradients, heat_maps
 from lesionkit.model.overlays import border_share, even_share
 from lesionkit.model.parts import frozen_part, parts
 from lesionkit.model.unrolling import halves_of
@@ -82,7 +81,7 @@ def test_hires_cam_adds_up_to_the_score_less_its_bias(tiny, pooling):
     dense.set_weights([dense.get_weights()[0], bias])
     ((_, halves),) = halves_of(model)
     sums = [
-        METHODS["hires_cam"](*explain._features_and_gradients(halves, images, np.full(5, label))).sum(axis=(1, 2))
+        METHODS["hires_cam"](*_features_and_gradients(halves, images, np.full(5, label))).sum(axis=(1, 2))
         for label in range(3)
     ]
     raised = np.exp(np.stack(sums, axis=1) + bias)

@@ -280,7 +280,7 @@ def test_a_classifier_with_one_loads_with_keras_alone(tiny, tmp_path):
         ("hair_removal", {"length": -0.1}, "length is a share"),
         ("hair_removal", {"contrast": 0}, "contrast is a number of levels"),
         ("hair_removal", {"contrast": True}, "contrast is a number of levels"),
-        *((name, {"then": then}, "^then: A part") for name in CLEANERS for then in (3, None, {}, "")),
+        *((name, {"then": then}, "^then is a preprocessor") for name in CLEANERS for then in (3, None, {}, "", run)),
         ("hair_removal", {"then": {"name": "rescale", "scale": 1.0}}, "^then: A part"),
         ("hair_removal", {"then": {"name": "rescale", "options": 3}}, "^then: A part"),
         ("hair_removal", {"then": "rescale"}, "rescale.*scale"),

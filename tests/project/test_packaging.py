@@ -7,6 +7,7 @@ import tomllib
 from configparser import ConfigParser
 
 import pytest
+from packaging.requirements import Requirement
 from places import ROOT
 
 SOURCE = ROOT / "src" / "lesionkit"
@@ -73,6 +74,12 @@ def test_the_oldest_versions_are_those_of_the_constraints():
     assert {name: in_full(version) for name, version in pinned.items()} == {
         name: in_full(least) for name, least in wanted.items()
     }
+
+
+def test_the_plugin_of_the_examples_takes_this_version():
+    tiny = tomllib.loads((ROOT / "examples" / "lesionkit-tiny" / "pyproject.toml").read_text(encoding="utf-8"))
+    (wanted,) = [one for one in map(Requirement, tiny["project"]["dependencies"]) if one.name == "lesionkit"]
+    assert wanted.specifier.contains(PROJECT["version"], prereleases=True)
 
 
 @pytest.mark.parametrize(("tool", "environment"), [("ruff", "lint"), ("mypy", "type")])

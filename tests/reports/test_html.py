@@ -14,7 +14,7 @@ from evaluations import HOSTILE, PICTURE, SCRIPT, full
 from lesionkit import reports
 from lesionkit.errors import StorageError
 from lesionkit.evaluation.evaluation import Evaluation
-from lesionkit.pages import page as pages
+from lesionkit.pages.page import points
 from lesionkit.reports.json_report import content
 from lesionkit.text import as_text
 
@@ -100,7 +100,7 @@ def test_it_tells_what_report_json_tells(page, told, evaluation):
         one = told["scores"][name]
         low, high = one["intervals"]["accuracy"]
         assert f"{100 * one['accuracy']:.1f}% {100 * low:.1f} to {100 * high:.1f}%" in page.with_id("scores")
-    assert f"{pages.points(told['shortcut']['gain']['accuracy'])} points of accuracy" in page.with_id("scores")
+    assert f"{points(told['shortcut']['gain']['accuracy'])} points of accuracy" in page.with_id("scores")
     assert not re.search(r"\b(nan|None|inf)\b", " ".join(page.text("td", "p", "figcaption")))
     for name, one in told["classes"].items():
         assert f"{100 * one['auc']:.1f}%" in page.with_id("classes")

@@ -5,7 +5,7 @@ import pytest
 from places import TESTS
 
 import lesionkit as lk
-from lesionkit.experiments.workflow import REPORTS
+from lesionkit.experiments.run_folder import REPORTS
 
 FIRST = TESTS / "fixtures" / "bundle_v1"
 

@@ -1,5 +1,7 @@
 """Augmenters: images, or images with labels, changed at random; identity when not training.
 
+``layers`` are the random changes that members are made of.
+
 Example:
     >>> layer = lk.augmenters.get("dermoscopy")(zoom=0.1, seed=1)
     >>> layer(np.zeros((2, 48, 48, 3)), training=True).shape

@@ -1,5 +1,8 @@
 """Backbones: a preprocessed image to a feature map.
 
+``backbone`` is the record of a member, ``applications`` the table of Keras's networks; ``weights``, ``download`` and
+``torch_file`` load weights.
+
 Example:
     >>> backbone = lk.backbones.get("resnet50")
     >>> backbone.parameters, backbone.min_size, [stage.name for stage in backbone.stages]

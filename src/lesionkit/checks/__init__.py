@@ -1,5 +1,7 @@
 """Checks: :class:`~lesionkit.data.records.Records` to findings; they change nothing.
 
+``finding`` is what a check returns.
+
 Example:
     >>> from lesionkit.data.survey import survey
     >>> print(lk.checks.get("integrity")(records, survey(records)).summary)

@@ -1,4 +1,4 @@
-"""What a check returns."""
+"""What a check returns, and how it names images."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

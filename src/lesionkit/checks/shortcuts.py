@@ -19,14 +19,15 @@ _INTERVAL = 99.9
 
 
 def shortcuts(records: Records, surveyed: Survey, *, seed: int = 0) -> Findings:
-    """Returns each family of :data:`FAMILIES` from which a random forest tells the classes better than chance.
+    """Returns each family of features from which a random forest tells the classes better than chance.
 
-    The forest learns from the split ``train``, or from all images where there is none, and is scored on images that it
-    did not learn from: five folds that split no group of :meth:`Records.groups` (``StratifiedGroupKFold``). A family is
-    a finding where the 99.9 % interval of its balanced accuracy lies above chance, one over the number of classes; the
-    interval is the percentiles of 4,000 resamples of whole groups, and wide because resampling does not see that the
-    folds' forests share training images. Images that cannot be read or have no label, classes of fewer than five
-    groups, and features that are equal in all images are left out.
+    :data:`~lesionkit.data.shortcut_forest.FAMILIES` has them. The forest learns from the split ``train``, or from all
+    images where there is none, and is scored on images that it did not learn from: five folds that split no group of
+    :meth:`Records.groups` (``StratifiedGroupKFold``). A family is a finding where the 99.9 % interval of its balanced
+    accuracy lies above chance, one over the number of classes; the interval is the percentiles of 4,000 resamples of
+    whole groups, and wide because resampling does not see that the folds' forests share training images. Images that
+    cannot be read or have no label, classes of fewer than five groups, and features that are equal in all images are
+    left out.
 
     The forest weights classes evenly, since balanced accuracy does. ``others_called_so`` is the share of the other
     classes' images that it takes for the class: a class is given away as far as its recall exceeds it.

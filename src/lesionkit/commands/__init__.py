@@ -1,4 +1,11 @@
-"""The command line: ``lesionkit COMMAND ...``, and ``python -m lesionkit COMMAND ...``."""
+"""The command line: ``lesionkit COMMAND ...``, and ``python -m lesionkit COMMAND ...``.
+
+A command is a file with ``add_options(parser)``, which sets the default ``job``, the function that does it, and either
+adds ``--quiet`` or sets ``quiet=True``; what is heavy is imported inside the job. ``audit``, ``train``, ``search``,
+``predict``, ``report`` and ``compare`` are one each, ``inspection`` holds ``list``, ``info``, ``doctor`` and ``cache``.
+Shared are ``running`` (how a command runs and ends), ``options``, ``launching`` (several processes), ``members``,
+``doctor`` and ``caches``.
+"""
 
 import argparse
 import sys

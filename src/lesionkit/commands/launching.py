@@ -59,9 +59,9 @@ def run(command: Sequence[str], environments: Mapping[str, Mapping[str, str]]) -
 
     before = {number: signal.signal(number, pressed) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        for name, role in environments.items():
+        for name, environment in environments.items():
             if not presses:
-                processes[name] = start(command, role)
+                processes[name] = start(command, environment)
                 tellers.append(threading.Thread(target=tell, args=(name, processes[name]), daemon=True))
                 tellers[-1].start()
         status = wait(processes, presses)
@@ -74,11 +74,11 @@ def run(command: Sequence[str], environments: Mapping[str, Mapping[str, str]]) -
     return 130 if presses else status
 
 
-def start(command: Sequence[str], role: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Starts a process in a session of its own, so that Ctrl-C reaches it once: from here."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **role}
+    whole = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        command, env=whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
 
 

@@ -12,7 +12,7 @@ from lesionkit.text import as_text
 def report(options: argparse.Namespace) -> str:
     """Writes the reports and returns where they are."""
     from lesionkit.evaluation.files import read_evaluation
-    from lesionkit.experiments.workflow import REPORTS
+    from lesionkit.experiments.run_folder import REPORTS
 
     if options.layout is not None and "submission" not in (options.format or ()):
         raise OptionError("--layout is of a submission: add --format submission")

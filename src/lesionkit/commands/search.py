@@ -34,15 +34,16 @@ def search(options: argparse.Namespace) -> str | int:
         return run([sys.executable, "-m", "lesionkit", "search", *options.given], search_roles(options.workers))
 
     try:
-        from lesionkit.searching import search as tuning
+        from lesionkit.searching.search import best_recipe
+        from lesionkit.searching.search import search as searched
     except ImportError as error:  # without the extra
         raise LesionkitError(str(error)) from error
     space = space_from(options)
     train, validation = judging_images(space, options)
-    tuner = tuning.search(space, train, validation, **search_options_from(options))
+    tuner = searched(space, train, validation, **search_options_from(options))
     if is_worker():
         return "no trials are left for this worker"
-    folder = run_once(tuning.best_recipe(tuner), options)
+    folder = run_once(best_recipe(tuner), options)
     return told(tuner, folder, options)
 
 

@@ -72,7 +72,7 @@ def load(source: str, image_size: tuple[int, int] | None = None) -> NDArray[np.u
     """Returns the picture in the file ``source`` as uint8 RGB (height, width, 3) in [0, 255], upright.
 
     Raises:
-        ImageError: see :func:`read_bytes` and :func:`decode`.
+        ImageError: see :func:`~lesionkit.data.reading.read_bytes` and :func:`decode`.
         OptionError: ``image_size`` is not two whole numbers of at least 1.
     """
     return decode(read_bytes(source), image_size, source=source)

@@ -33,10 +33,11 @@ _DIGITS = re.compile(r"[0-9]{1,12}")
 def shortcut_probabilities(
     train: Records, train_survey: Survey, test: Records, test_survey: Survey, *, seed: int = 0
 ) -> npt.NDArray[np.float64]:
-    """Returns (n, C) the probabilities for ``test`` of the forest of :func:`shortcuts`, fitted on all of ``train``.
+    """Returns (n, C) the probabilities for ``test`` of a forest that was fitted on all of ``train``.
 
-    It looks at all families together. Columns are in the order of ``train.class_names``, rows sum to 1; a class without
-    training images gets 0. Training images that cannot be read or have no label are left out.
+    It is the one of :func:`~lesionkit.checks.shortcuts.shortcuts`, and looks at all families together. Columns are in the order of
+    ``train.class_names``, rows sum to 1; a class without training images gets 0. Training images that cannot be read or
+    have no label are left out.
 
     Raises:
         OptionError: the seed is not a whole number from 0 to 2**32 - 1.
@@ -81,6 +82,12 @@ def shortcut_features(records: Records, surveyed: Survey) -> dict[str, Array]:
     return found | dict(zip(FAMILIES["border_colour"], border.T, strict=True))
 
 
+def fitted_forest(values: Array, labels: Array, seed: int) -> RandomForestClassifier:
+    """Returns a fitted forest, on one thread: several would add its trees up in another order each time."""
+    forest = RandomForestClassifier(_TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed)
+    return forest.fit(values, labels)
+
+
 def _number(image_id: str) -> float:
     digits = _DIGITS.findall(image_id)
     return float(digits[-1]) if digits else -1.0
@@ -89,9 +96,3 @@ def _number(image_id: str) -> float:
 def _hashed(text: str) -> float:
     """Returns a whole number below 2**24, which the forest's float32 holds exactly: two splits single it out."""
     return float(int.from_bytes(hashlib.sha256(text.encode()).digest()[:3]))
-
-
-def fitted_forest(values: Array, labels: Array, seed: int) -> RandomForestClassifier:
-    """Returns a fitted forest, on one thread: several would add its trees up in another order each time."""
-    forest = RandomForestClassifier(_TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed)
-    return forest.fit(values, labels)

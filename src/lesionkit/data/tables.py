@@ -1,4 +1,4 @@
-"""Tables of metadata: CSV files to columns, strictly."""
+"""Tables of metadata: CSV files to columns, strictly; the ids of images that they name."""
 
 import csv
 import difflib
@@ -16,6 +16,7 @@ MISSING = ("", "na", "n/a", "nan", "null")
 
 #: What an image file's name ends in.
 IMAGE_SUFFIX = re.compile(r"\.(jpe?g|png|bmp|gif|webp|tiff?|dcm)$", re.IGNORECASE)
+_ISIC_ID = re.compile(r"ISIC_\d{7}(?!\d)", re.IGNORECASE)
 
 _DELIMITERS = ",;\t"
 
@@ -133,6 +134,13 @@ def as_id(text: str) -> str:
     return IMAGE_SUFFIX.sub("", text.strip())
 
 
+def image_id(path: str) -> str:
+    """Returns the ISIC identifier in a file's name, in capitals, or the name without its suffix."""
+    stem = Path(path).stem
+    found = _ISIC_ID.search(stem)
+    return found.group().upper() if found else stem
+
+
 def _rows(path: str, required: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     """Yields the line on which each row begins, and its cells; the header first."""
     line = 0
@@ -210,13 +218,3 @@ def _ids(table: Table, key: str) -> list[str | None]:
             earlier = table.lines[places[image]]
             raise table.error(row, key, f"{as_text(image)} stands on line {earlier} already. Keep one of the two rows.")
     return list(places)
-
-
-_ISIC_ID = re.compile(r"ISIC_\d{7}(?!\d)", re.IGNORECASE)
-
-
-def image_id(path: str) -> str:
-    """Returns the ISIC identifier in a file's name, in capitals, or the name without its suffix."""
-    stem = Path(path).stem
-    found = _ISIC_ID.search(stem)
-    return found.group().upper() if found else stem

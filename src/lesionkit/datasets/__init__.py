@@ -1,5 +1,7 @@
 """Datasets: something on disk to :class:`~lesionkit.data.records.Records`.
 
+``metadata`` reads the tables that members share; ``lesion_drawing`` draws what ``synthetic_lesions`` shows.
+
 Example:
     >>> records = lk.datasets.get("synthetic_lesions")(train_per_class=8, test_per_class=3, image_size=(48, 48))
     >>> len(records), len(records.class_names)

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from lesionkit.data.relation import Relation, unrelated
 from lesionkit.data.summary import DataSummary
 from lesionkit.errors import DataError
-from lesionkit.metrics import classification as metrics
-from lesionkit.metrics import three_scores as scores
+from lesionkit.metrics import classification, three_scores
 from lesionkit.metrics.aims import AIMS, Aims
 from lesionkit.metrics.calibration import Calibration, calibrate
 from lesionkit.metrics.class_scores import ClassScore, binary_scores, class_scores
@@ -52,7 +51,7 @@ class HeldOut:
         Raises:
             DataError: they are no labels and probabilities, or there is not one row for each image.
         """
-        labels, probabilities = metrics.checked(self.labels, self.probabilities)
+        labels, probabilities = classification.checked(self.labels, self.probabilities)
         if np.shape(self.group) != labels.shape:
             raise DataError(f"group is {labels.shape}, a number for each image. Received: {np.shape(self.group)}")
         object.__setattr__(self, "labels", labels)
@@ -141,11 +140,11 @@ class Evaluation:
         Raises:
             DataError: they are no labels and probabilities, or there is not one row for each image.
         """
-        labels, probabilities = metrics.checked(self.labels, self.probabilities)
+        labels, probabilities = classification.checked(self.labels, self.probabilities)
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "probabilities", probabilities)
         if self.shortcut is not None:
-            object.__setattr__(self, "shortcut", metrics.checked(labels, self.shortcut)[1])
+            object.__setattr__(self, "shortcut", classification.checked(labels, self.shortcut)[1])
             if np.shape(self.shortcut) != probabilities.shape:
                 raise DataError(f"shortcut is {probabilities.shape}. Received: {np.shape(self.shortcut)}")
         if self.relation is None:
@@ -158,32 +157,32 @@ class Evaluation:
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
         """(n,) the likeliest class of each image."""
-        return metrics.predicted(self.probabilities)
+        return classification.predicted(self.probabilities)
 
     @property
     def accuracy(self) -> float:
         """Share of images whose likeliest class is their label."""
-        return metrics.accuracy(self.labels, self.probabilities)
+        return classification.accuracy(self.labels, self.probabilities)
 
     @property
     def balanced_accuracy(self) -> float:
         """Mean recall over the classes that have images."""
-        return metrics.balanced_accuracy(self.labels, self.probabilities)
+        return classification.balanced_accuracy(self.labels, self.probabilities)
 
     @property
     def loss(self) -> float:
         """Mean categorical cross-entropy."""
-        return metrics.loss(self.labels, self.probabilities)
+        return classification.loss(self.labels, self.probabilities)
 
     @property
     def confusion_matrix(self) -> npt.NDArray[np.int64]:
         """(C, C) images of class i whose likeliest class is j."""
-        return metrics.confusion_matrix(self.labels, self.probabilities)
+        return classification.confusion_matrix(self.labels, self.probabilities)
 
     @property
     def per_class(self) -> dict[str, dict[str, float | int | None]]:
         """Class name -> n, precision, recall, specificity, f1, auc; None where the images cannot tell."""
-        return metrics.per_class(self.labels, self.probabilities, self.class_names)
+        return classification.per_class(self.labels, self.probabilities, self.class_names)
 
     @functools.cached_property
     def scores(self) -> dict[str, Score | None]:
@@ -191,14 +190,14 @@ class Evaluation:
 
         None where ``relation.missing`` says why. Computed when first asked for.
         """
-        return scores.three_ways(self.labels, self.probabilities, self.class_names, self.relation)
+        return three_scores.three_ways(self.labels, self.probabilities, self.class_names, self.relation)
 
     @functools.cached_property
     def gain(self) -> Gain | None:
         """What the classifier adds over a model that sees no lesion; None without ``shortcut``."""
         if self.shortcut is None:
             return None
-        return scores.gain(self.labels, self.probabilities, self.shortcut, self.class_names, self.relation.group)
+        return three_scores.gain(self.labels, self.probabilities, self.shortcut, self.class_names, self.relation.group)
 
     @functools.cached_property
     def class_scores(self) -> dict[str, ClassScore]:
@@ -266,13 +265,13 @@ class Evaluation:
         shown = f", each in {self.views} views" if self.views > 1 else ""
         return (
             f"{len(self)} images{shown}: accuracy {self.accuracy:.2%}, balanced accuracy {self.balanced_accuracy:.2%}, "
-            f"loss {self.loss:.4f}\n{scores.in_words(self.scores, self.relation, self.gain)}"
+            f"loss {self.loss:.4f}\n{three_scores.in_words(self.scores, self.relation, self.gain)}"
         )
 
     def _repr_html_(self) -> str:
         told = {NAMES[name]: one.to_dict() for name, one in self.scores.items() if one}
-        rows = [(name, one["n"], *(shown(one, score) for score in metrics.SCORED)) for name, one in told.items()]
-        head = ("score", "images", *(name.replace("_", " ") for name in metrics.SCORED))
+        rows = [(name, one["n"], *(shown(one, score) for score in classification.SCORED)) for name, one in told.items()]
+        head = ("score", "images", *(name.replace("_", " ") for name in classification.SCORED))
         missing = (f"{NAMES[name]}: not computed, {why}" for name, why in self.relation.missing.items())
         gained = (f"Over a model that sees no lesion: {self.gain}",) if self.gain else ()
         notes = "".join(f"<p>{html_text(line)}</p>" for line in (*self.substitutions, *missing, *gained))

@@ -64,47 +64,6 @@ def write_improvements(
     return target
 
 
-def _entry(row: Row) -> dict[str, Any]:
-    told = {item.name: getattr(row, item.name) for item in dataclasses.fields(row)}
-    told["recipe"] = row.recipe.to_dict()
-    told["comparison"] = None if row.comparison is None else dataclasses.asdict(row.comparison)
-    told["note"] = OPTIMISTIC if row.optimistic else None
-    if row.test is not None:
-        told["test"] = {name: None if score is None else score.to_dict() for name, score in row.test.items()}
-    return told
-
-
-def _in_figures(row: Row) -> dict[str, str]:
-    """Returns column -> cell of the table for programs, one figure in each; shares are in percent."""
-    compared = row.comparison
-    ends = dict.fromkeys(("difference", "difference_low", "difference_high", "adjusted_low", "adjusted_high"), "")
-    if compared is not None:
-        figures = (compared.difference, *compared.interval, *compared.adjusted)
-        ends = {name: _points(figure) for name, figure in zip(ends, figures, strict=True)}
-    tested = {name: None if row.test is None else row.test.get(name) for name in NAMES}
-    return {
-        "variant": named(row),
-        "what": as_text(row.what),
-        "balanced_accuracy": _points(row.balanced_accuracy),
-        "low": _points(row.interval[0]),
-        "high": _points(row.interval[1]),
-        **ends,
-        "verdict": "baseline" if compared is None else compared.verdict,
-        "images_needed": "" if compared is None else str(compared.images_needed or ""),
-        "accuracy": _points(row.accuracy),
-        "loss": f"{row.loss:.4f}",
-        **{
-            f"test_{name.replace('.', '_')}": _points(score.balanced_accuracy if score else None)
-            for name, score in tested.items()
-        },
-        "seconds": f"{row.seconds:.1f}",
-    }
-
-
-def _points(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.3f}"
-
-
 def forest(compared: Sequence[tuple[str, Comparison]], baseline: float, under: Sequence[str]) -> Figure:
     """Returns a picture of each variant's difference to the baseline, in points, with its intervals and its verdict.
 
@@ -148,3 +107,44 @@ def forest(compared: Sequence[tuple[str, Comparison]], baseline: float, under: S
     ]
     figure.legend(handles=key, loc="outside lower center", ncols=3, fontsize=9.5, frameon=False)
     return figure
+
+
+def _entry(row: Row) -> dict[str, Any]:
+    told = {item.name: getattr(row, item.name) for item in dataclasses.fields(row)}
+    told["recipe"] = row.recipe.to_dict()
+    told["comparison"] = None if row.comparison is None else dataclasses.asdict(row.comparison)
+    told["note"] = OPTIMISTIC if row.optimistic else None
+    if row.test is not None:
+        told["test"] = {name: None if score is None else score.to_dict() for name, score in row.test.items()}
+    return told
+
+
+def _in_figures(row: Row) -> dict[str, str]:
+    """Returns column -> cell of the table for programs, one figure in each; shares are in percent."""
+    compared = row.comparison
+    ends = dict.fromkeys(("difference", "difference_low", "difference_high", "adjusted_low", "adjusted_high"), "")
+    if compared is not None:
+        figures = (compared.difference, *compared.interval, *compared.adjusted)
+        ends = {name: _points(figure) for name, figure in zip(ends, figures, strict=True)}
+    tested = {name: None if row.test is None else row.test.get(name) for name in NAMES}
+    return {
+        "variant": named(row),
+        "what": as_text(row.what),
+        "balanced_accuracy": _points(row.balanced_accuracy),
+        "low": _points(row.interval[0]),
+        "high": _points(row.interval[1]),
+        **ends,
+        "verdict": "baseline" if compared is None else compared.verdict,
+        "images_needed": "" if compared is None else str(compared.images_needed or ""),
+        "accuracy": _points(row.accuracy),
+        "loss": f"{row.loss:.4f}",
+        **{
+            f"test_{name.replace('.', '_')}": _points(score.balanced_accuracy if score else None)
+            for name, score in tested.items()
+        },
+        "seconds": f"{row.seconds:.1f}",
+    }
+
+
+def _points(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.3f}"

@@ -29,6 +29,7 @@ from lesionkit.evaluation.files import NAME, write_evaluation
 from lesionkit.evaluation.illustration import illustrate
 from lesionkit.evaluation.stress import stress_panel
 from lesionkit.experiments.fitting import build, fit, shared
+from lesionkit.experiments.run_folder import FILES, REPORTS
 from lesionkit.features.store import FeatureStore
 from lesionkit.files import cache_folder, whole_folder
 from lesionkit.metrics.aims import AIMS, Aims
@@ -42,17 +43,6 @@ from lesionkit.text import as_text
 from lesionkit.training.distribution import is_chief
 
 logger = logging.getLogger(__name__)
-
-#: The files of a run: what ``save`` writes, the evaluation, and each report's.
-REPORTS = {
-    "html": "report.html",
-    "json": "report.json",
-    "markdown": "report.md",
-    "model_card": "card.md",
-    "plots": "plots.png",
-}
-
-FILES = ("model.keras", "card.json", "predictions.csv", NAME, *REPORTS.values())
 
 
 def run_recipe(

@@ -101,10 +101,6 @@ def cross_entropies(labels: Labels, probabilities: Probabilities) -> npt.NDArray
     return np.asarray(-np.log(np.clip(given, 1e-7, 1 - 1e-7)), dtype=np.float64)
 
 
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
 def references(
     labels: Labels, class_names: Sequence[str], train_counts: Mapping[str, int] | None
 ) -> dict[str, dict[str, Any] | None]:
@@ -133,3 +129,7 @@ def references(
         balanced = bool(share) / len(np.unique(labels)) if len(labels) else None
         found["majority"] = {"class": as_text(class_names[most]), "accuracy": share, "balanced_accuracy": balanced}
     return found
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

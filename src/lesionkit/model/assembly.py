@@ -1,4 +1,4 @@
-"""Preprocessor, backbone and head joined into one ``keras.Model``, and found again in one."""
+"""Preprocessor, backbone and head joined into one ``keras.Model``."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""Where a classifier looked: heat maps of what in an image speaks for a class, and how much of them lies on the border.
+"""Where a classifier looked: heat maps of what in an image speaks for a class.
 
 A map is computed on the feature map that enters the head, which has far fewer places than the image pixels, and for
 the class's score before the softmax. The methods differ in what they make of the features A (B, h, w, K) and the

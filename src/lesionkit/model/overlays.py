@@ -18,6 +18,9 @@ from lesionkit.options import checked_share
 from lesionkit.text import as_text
 
 Maps = npt.NDArray[np.float32]
+#: Even to the eye, and the same to those who confuse red and green.
+COLOURS = "viridis"
+_WARNING = "#b03000"
 
 
 def border_share(maps: npt.ArrayLike, width: float = 0.1) -> npt.NDArray[np.float64]:
@@ -41,24 +44,6 @@ def border_share(maps: npt.ArrayLike, width: float = 0.1) -> npt.NDArray[np.floa
 def even_share(width: float = 0.1) -> float:
     """Returns the :func:`border_share` of a map that is the same everywhere: 0.36 for a frame of 0.1."""
     return 1 - (1 - 2 * _checked_width(width)) ** 2
-
-
-def _checked_width(width: float) -> float:
-    if not 0 < checked_share(width, "width") < 0.5:
-        raise OptionError(f"width is a share of the side above 0 and below 0.5. Received: {width!r}")
-    return width
-
-
-def _within(pixels: int, width: float) -> npt.NDArray[np.float64]:
-    """Returns (pixels,) how much of each pixel of a side lies inside the frame."""
-    edges = np.clip(np.linspace(0, 1, pixels + 1), width, 1 - width)
-    return np.diff(edges) * pixels
-
-
-#: Even to the eye, and the same to those who confuse red and green.
-COLOURS = "viridis"
-
-_WARNING = "#b03000"
 
 
 def overlay(image: npt.ArrayLike, heat: npt.ArrayLike, strength: float = 0.6) -> npt.NDArray[np.uint8]:
@@ -163,3 +148,15 @@ def _key(figure: SubFigure) -> None:
 
 def _text(text: str) -> str:
     return "\n".join(map(as_text, text.split("\n")))
+
+
+def _checked_width(width: float) -> float:
+    if not 0 < checked_share(width, "width") < 0.5:
+        raise OptionError(f"width is a share of the side above 0 and below 0.5. Received: {width!r}")
+    return width
+
+
+def _within(pixels: int, width: float) -> npt.NDArray[np.float64]:
+    """Returns (pixels,) how much of each pixel of a side lies inside the frame."""
+    edges = np.clip(np.linspace(0, 1, pixels + 1), width, 1 - width)
+    return np.diff(edges) * pixels

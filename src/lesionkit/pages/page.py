@@ -23,13 +23,48 @@ TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = "\N{EN DASH}"
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table of texts: what it shows, the names of its columns, and its rows, each named by its first cell."""
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a page: what of it is there is shown in this order.
+
+    Attributes:
+        title: its heading.
+        text: paragraphs.
+        chart: an ``<svg>`` that :func:`~lesionkit.pages.svg.svg` drew.
+        picture: the address of a picture, and what it shows for those who do not see it.
+        table: a table.
+        items: lines of a list.
+    """
+
+    title: str
+    text: Sequence[str] = ()
+    chart: str | None = None
+    picture: tuple[str, str] | None = None
+    table: Table | None = None
+    items: Sequence[str] = ()
+
+
 def page(template: str, **told: Any) -> str:
     """Returns the page that ``template``, a file of :data:`TEMPLATES`, makes of what it is ``told``.
 
-    Every text that is told is escaped, and shown by :func:`~lesionkit.files.as_text`. A name that the template asks for
+    Every text that is told is escaped, and shown by :func:`~lesionkit.text.as_text`. A name that the template asks for
     and that is not told is an error. The functions below are filters of every template.
     """
     return _environment().get_template(template).render(**told).strip() + "\n"
+
+
+def document(title: str, lede: Iterable[str], parts: Iterable[Section]) -> str:
+    """Returns a whole HTML page: a title, sentences to begin with, and sections. Every text shows as text."""
+    return page("document.html", title=title, lede=list(lede), parts=list(parts))
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -118,38 +153,3 @@ def _environment() -> jinja2.Environment:
 
 def _minus(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts: what it shows, the names of its columns, and its rows, each named by its first cell."""
-
-    caption: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section of a page: what of it is there is shown in this order.
-
-    Attributes:
-        title: its heading.
-        text: paragraphs.
-        chart: an ``<svg>`` that :func:`~lesionkit.pages.svg.svg` drew.
-        picture: the address of a picture, and what it shows for those who do not see it.
-        table: a table.
-        items: lines of a list.
-    """
-
-    title: str
-    text: Sequence[str] = ()
-    chart: str | None = None
-    picture: tuple[str, str] | None = None
-    table: Table | None = None
-    items: Sequence[str] = ()
-
-
-def document(title: str, lede: Iterable[str], parts: Iterable[Section]) -> str:
-    """Returns a whole HTML page: a title, sentences to begin with, and sections. Every text shows as text."""
-    return page("document.html", title=title, lede=list(lede), parts=list(parts))

@@ -60,7 +60,7 @@ def svg(draw: Callable[[Figure], Any], *, name: str, label: str, height: float, 
 
     Args:
         draw: draws with the colours of this module, or others that are legible on black and on white. Names in it have
-            gone through :func:`~lesionkit.files.as_text`.
+            gone through :func:`~lesionkit.text.as_text`.
         name: of the figure, unique in the page: the ids in it begin with it.
         label: what the figure shows, with its main figures, for those who do not see it.
         height: in units, which are pixels in a column of ``width``.

@@ -1,5 +1,7 @@
 """Preprocessors: RGB in [0, 255] to what a backbone expects; part of the saved model.
 
+``chaining`` puts a cleaning step before the scaling.
+
 Example:
     >>> scale = lk.preprocessors.get("symmetric_range")((48, 48))
     >>> float(scale(np.full((1, 48, 48, 3), 255.0))[0, 0, 0, 0])

@@ -1,5 +1,7 @@
 """Reports: an :class:`~lesionkit.evaluation.evaluation.Evaluation` to a file that a person or a program reads.
 
+``json_report.content`` is what most others are made of; ``charts`` draws for ``html``.
+
 Example:
     >>> lk.reports.get("markdown")(evaluation, "report.md").name
     'report.md'

@@ -38,7 +38,7 @@ def write_search(
     """Writes :data:`FILES` into ``folder`` and returns it.
 
     Args:
-        places: see :func:`leaderboard`.
+        places: see :func:`~lesionkit.searching.leaderboard.leaderboard`.
         folder: made if it is not there; files of these names in it are replaced.
         objective: the score.
         space: KerasTuner's description of each hyperparameter.
@@ -70,6 +70,34 @@ def write_search(
         picture = embedded(beside)
     write_text(target / "report.html", _page(places, objective, facts, picture))
     return target
+
+
+def scatter(places: Sequence[Place], objective: str, space: Sequence[Mapping[str, Any]]) -> Figure:
+    """Returns one panel for each hyperparameter with a point for each trial that finished.
+
+    Args:
+        places: the leaderboard.
+        objective: the score.
+        space: KerasTuner's description of each hyperparameter: ``class_name`` and ``config``.
+    """
+    finished = [one for one in places if one.rank]
+    panels = [one["config"] for one in space] or [{"name": "trial"}]
+    rows = -(-len(panels) // _COLUMNS)
+    figure = Figure(figsize=(11, 1.1 + 2.7 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(rows, min(_COLUMNS, len(panels)), squeeze=False, sharey=True).flat)
+    for axis, config in zip(axes, panels, strict=False):
+        _panel(axis, config, finished, objective)
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    failed = len(places) - len(finished)
+    told = f"{len(finished)} trials" + (f", and {failed} that failed" if failed else "")
+    figure.suptitle(f"{objective.replace('_', ' ')} of {told}", fontsize=13)
+    if any(one.verdict for one in finished):
+        key = [Line2D([], [], ls="", marker="o", color=_COLOURS[name], label=name) for name in list(_COLOURS)[:2]]
+        key.append(Line2D([], [], ls="", marker="o", color=_COLOURS["worse"], label="worse than the best"))
+        figure.legend(handles=key, loc="outside lower center", ncols=3, frameon=False, fontsize=9.5)
+    return figure
 
 
 def _page(places: Sequence[Place], objective: str, facts: Mapping[str, Any], picture: str) -> str:
@@ -135,34 +163,6 @@ def _row(place: Place, objective: str) -> dict[str, Any]:
     rest = {name: value for name, value in trial.scores.items() if name != objective}
     last = {"seconds": f"{trial.seconds:.1f}", "error": (trial.error or "").partition("\n")[0]}
     return {**first, "low": low, "high": high, "verdict": place.verdict or "", **rest, **last, **trial.values}
-
-
-def scatter(places: Sequence[Any], objective: str, space: Sequence[Mapping[str, Any]]) -> Figure:
-    """Returns one panel for each hyperparameter with a point for each trial that finished.
-
-    Args:
-        places: the leaderboard.
-        objective: the score.
-        space: KerasTuner's description of each hyperparameter: ``class_name`` and ``config``.
-    """
-    finished = [one for one in places if one.rank]
-    panels = [one["config"] for one in space] or [{"name": "trial"}]
-    rows = -(-len(panels) // _COLUMNS)
-    figure = Figure(figsize=(11, 1.1 + 2.7 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = list(figure.subplots(rows, min(_COLUMNS, len(panels)), squeeze=False, sharey=True).flat)
-    for axis, config in zip(axes, panels, strict=False):
-        _panel(axis, config, finished, objective)
-    for axis in axes[len(panels) :]:
-        axis.set_visible(False)
-    failed = len(places) - len(finished)
-    told = f"{len(finished)} trials" + (f", and {failed} that failed" if failed else "")
-    figure.suptitle(f"{objective.replace('_', ' ')} of {told}", fontsize=13)
-    if any(one.verdict for one in finished):
-        key = [Line2D([], [], ls="", marker="o", color=_COLOURS[name], label=name) for name in list(_COLOURS)[:2]]
-        key.append(Line2D([], [], ls="", marker="o", color=_COLOURS["worse"], label="worse than the best"))
-        figure.legend(handles=key, loc="outside lower center", ncols=3, frameon=False, fontsize=9.5)
-    return figure
 
 
 def _panel(axis: Axes, config: Mapping[str, Any], finished: Sequence[Any], objective: str) -> None:

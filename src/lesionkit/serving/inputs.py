@@ -45,14 +45,6 @@ def each_image(inputs: Any) -> Iterator[Any]:
             yield one
 
 
-def _several(inputs: Any) -> Iterable[Any]:
-    return inputs if isinstance(inputs, list | tuple) else [inputs]
-
-
-def _is_batch(one: Any) -> bool:
-    return isinstance(one, np.ndarray) and one.ndim == 4
-
-
 def image_files(path: str) -> list[str]:
     """Returns the file ``path``, or all but hidden files in the folder ``path`` and below it, sorted by name.
 
@@ -70,3 +62,11 @@ def image_files(path: str) -> list[str]:
     if not found:
         raise DataError(f"{as_text(path)} holds no files.")
     return sorted(found)
+
+
+def _several(inputs: Any) -> Iterable[Any]:
+    return inputs if isinstance(inputs, list | tuple) else [inputs]
+
+
+def _is_batch(one: Any) -> bool:
+    return isinstance(one, np.ndarray) and one.ndim == 4

@@ -11,6 +11,9 @@ from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.files import whole_file
 from lesionkit.text import as_text
 
+#: The columns before those of the classes.
+COLUMNS = ("path", "image_id", "label", "predicted", "confidence")
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -47,10 +50,6 @@ class Prediction:
     def confidence(self) -> float:
         """Its probability: as the network gives it, unless ``applied`` names a temperature."""
         return self.ranked[0][1]
-
-
-#: The columns before those of the classes.
-COLUMNS = ("path", "image_id", "label", "predicted", "confidence")
 
 
 def write_predictions(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:

@@ -2,6 +2,8 @@
 
 Each takes a member as its registry's ``get`` returns it, and the options to call it with; it raises an AssertionError
 that says which promise is broken and what was seen, and otherwise returns None. They need no test framework.
+Read ``contract`` (how a promise is told) and ``inputs`` (what members are tried on) first; ``data``, ``models``,
+``augmenters``, ``backbones``, ``trainers`` and ``reports`` hold the promises of one or two families each.
 
 Example:
     >>> from lesionkit import testing

@@ -1,4 +1,4 @@
-"""What all trainers share: options, the task made of what ``fit`` is given, the loop and its state.
+"""What all trainers share: options, the task made of what fitting is given, the loop and its state.
 
 In: a model, training and validation data, options. Out: a fitted model and a :class:`~lesionkit.TrainingRun`. Read
 ``options`` and ``run`` first, then ``preparation`` (stored features or the whole network), ``task``, ``loop``,

@@ -1,4 +1,4 @@
-"""TrainingRun: what a trainer did and saw, the overfitting that its history shows, and what ties test images to it."""
+"""TrainingRun: what a trainer did and saw, and the overfitting that its history shows."""
 
 import dataclasses
 import math

@@ -19,13 +19,13 @@ _AT_ONCE = 2**20
 def bootstrap(
     labels: Labels, *answers: Probabilities, groups: Labels, resamples: int = RESAMPLES, seed: int = 0
 ) -> npt.NDArray[np.float64]:
-    """Returns (answers, resamples, 3): :data:`SCORED` for each of ``answers``, on images drawn again by whole groups.
+    """Returns (answers, resamples, 3): three scores of each of ``answers``, on images drawn again by whole groups.
 
-    A resample draws as many groups as there are, with replacement, so that images of one lesion or patient, which
-    are alike, come and go together (Cameron, Gelbach and Miller 2008, "Bootstrap-based improvements for inference
-    with clustered errors"). All answers are scored on the same resamples: their differences are paired. A class
-    without an image in a resample is left out of its balanced accuracy. Neither the order of the images nor the
-    numbers that stand for groups matter.
+    The scores are :data:`~lesionkit.metrics.classification.SCORED`. A resample draws as many groups as there are, with
+    replacement, so that images of one lesion or patient, which are alike, come and go together (Cameron, Gelbach and
+    Miller 2008, "Bootstrap-based improvements for inference with clustered errors"). All answers are scored on the same
+    resamples: their differences are paired. A class without an image in a resample is left out of its balanced
+    accuracy. Neither the order of the images nor the numbers that stand for groups matter.
 
     Args:
         labels: (n,), n >= 1.
@@ -39,12 +39,9 @@ def bootstrap(
     parts = [hot]
     for one in answers:
         parts += [hot * (predicted(one) == labels)[:, None], cross_entropies(labels, one)[:, None]]
-    group = np.unique(groups, return_inverse=True)[1]
-    sums = np.stack([np.bincount(group, weights=part) for part in np.concatenate(parts, axis=1).T], axis=1)
-    sums = sums[np.lexsort(np.round(sums, 9).T[::-1])]
-    totals = np.concatenate([times @ sums for times in drawn(len(sums), resamples, seed)])
-    images = totals[:, None, :classes]
-    sums_of_answers = totals[:, classes:].reshape(resamples, len(answers), classes + 1)
+    sums = totals(np.concatenate(parts, axis=1), groups, resamples, seed)
+    images = sums[:, None, :classes]
+    sums_of_answers = sums[:, classes:].reshape(resamples, len(answers), classes + 1)
     hits, losses = sums_of_answers[..., :-1], sums_of_answers[..., -1]
     recalls = (hits / np.maximum(images, 1)).sum(axis=-1) / np.count_nonzero(images, axis=-1)
     found = [hits.sum(axis=-1) / images.sum(axis=-1), recalls, losses / images.sum(axis=-1)]
