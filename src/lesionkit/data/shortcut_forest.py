@@ -35,9 +35,9 @@ def shortcut_probabilities(
 ) -> npt.NDArray[np.float64]:
     """Returns (n, C) the probabilities for ``test`` of a forest that was fitted on all of ``train``.
 
-    It is the one of :func:`~lesionkit.checks.shortcuts.shortcuts`, and looks at all families together. Columns are in the order of
-    ``train.class_names``, rows sum to 1; a class without training images gets 0. Training images that cannot be read or
-    have no label are left out.
+    It is the one of :func:`~lesionkit.checks.shortcuts.shortcuts`, and looks at all families together. Columns are in
+    the order of ``train.class_names``, rows sum to 1; a class without training images gets 0. Training images that
+    cannot be read or have no label are left out.
 
     Raises:
         OptionError: the seed is not a whole number from 0 to 2**32 - 1.
