@@ -34,6 +34,7 @@ from lesionkit.datasets.lesion_drawing import _lesion, _skin
 from lesionkit.datasets.synthetic_lesions import CLASS_NAMES, VERSION, generate
 from lesionkit.model.heat_maps import METHODS, heat_maps
 from lesionkit.model.overlays import border_share, sheet
+from lesionkit.model.parts import frozen_part, parts
 
 SIZE = (128, 128)
 STEPS = 10
@@ -124,7 +125,7 @@ def fitted(
     model = lk.build_classifier(
         CLASS_NAMES, image_size=size, preprocessor="native", backbone="efficientnet_lite0", head=head
     )
-    body, top = lk.assembly.frozen_part(model), lk.assembly.parts(model).head
+    body, top = frozen_part(model), parts(model).head
     top.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy")
     top.fit(body.predict(images, verbose=0), labels, epochs=20, verbose=0)
     return model

@@ -1,10 +1,13 @@
 """The public interface changes only where tests/public_api.txt and CHANGELOG.md say so."""
 
+import ast
 import re
 
 import pytest
 from packaging.version import Version
 from public_api import ROOT, interface, listed, name_in, updated, version
+
+import lesionkit
 
 REMEDY = (
     "If this is meant, say so in CHANGELOG.md under the present version, run `python tests/public_api.py`, and read "
@@ -41,6 +44,17 @@ def test_the_changelog_tells_of_every_name_that_is_new_or_changed():
         if since != FIRST or name.isidentifier()  # of what the first version brought, the top names are enough
     ]
     assert untold(lines, (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")) == [], REMEDY
+
+
+PROGRAMS = [path for folder in ("benchmarks", "docs", "examples") for path in sorted(ROOT.glob(f"{folder}/**/*.py"))]
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.name)
+def test_programs_ask_lk_for_public_names_alone(path):
+    """Any module that was imported before is an attribute of the package, too, until it moves."""
+    names = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Attribute)]
+    asked = {node.attr for node in names if isinstance(node.value, ast.Name) and node.value.id == "lk"}
+    assert asked <= set(lesionkit.__all__)
 
 
 def test_a_version_is_asked_for_its_own_changes():
