@@ -3,7 +3,8 @@
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -18,8 +19,8 @@ from lesionkit.data.survey import survey
 from lesionkit.errors import DataError, OptionError
 from lesionkit.evaluation.evaluation import Evaluation, HeldOut
 from lesionkit.evaluation.labels import class_names_of, mapped, places
-from lesionkit.features.store import FeatureStore
-from lesionkit.model.inference import infer, predict
+from lesionkit.features.store import FeatureStore, store_of
+from lesionkit.model.inference import Inferred, infer, predict
 from lesionkit.model.views import View, views_of
 from lesionkit.recipe import watches
 from lesionkit.training.run import TrainingRun
@@ -36,7 +37,7 @@ def evaluate(
     held_out: Records | None = None,
     class_names: Sequence[str] | None = None,
     class_mapping: Mapping[str, str | None] | None = None,
-    store: FeatureStore | bool = False,
+    store: FeatureStore | bool | None = False,
     batch_size: int = 32,
     views: str | Sequence[View | None] | None = None,
 ) -> Evaluation:
@@ -76,57 +77,80 @@ def evaluate(
     if class_mapping and not isinstance(data, Records):
         raise OptionError("class_mapping is for Records; give arrays and datasets the model's own labels.")
     seen_as = views_of(views, model.input.shape[1:3])
-    more: dict[str, Any] = {}
-    features_s = 0.0
+    asking = _Asking(model, store_of(store), batch_size, seen_as)
+    records: Records | None = None
     if isinstance(data, Records):
-        data, labels = mapped(data, names, class_mapping or {})
-        answered = infer(model, data, store, batch_size, seen_as)
-        data = dataclasses.replace(data, picture_id=answered.picture_id)
-        probabilities, features_s = answered.probabilities, answered.features_s
-        more = {"data": DataSummary.of(data), "relation": relate(data, run.seen if run else None)}
-        if train is not None:
-            seen = mapped(train, names, {})[0]
-            more["shortcut"] = shortcut_probabilities(seen, survey(seen), data, survey(data))
-    elif isinstance(data, tuple):
-        if not len(data[0]):
-            raise DataError("Scores need labelled images. Received: no images.")
-        pixels = np.stack([images.from_array(image, model.input.shape[1:3]) for image in data[0]])
-        labels = places(data[1], names)
-        probabilities = predict(model, pixels, batch_size, seen_as)
+        records, labels = mapped(data, names, class_mapping or {})
+        inferred = asking.records(records)
+        records = dataclasses.replace(records, picture_id=inferred.picture_id)
+        probabilities, features_s = inferred.probabilities, inferred.features_s
     else:
-        probabilities, labels = _over_dataset(model, data, seen_as)
+        probabilities, labels = asking.arrays(data, names) if isinstance(data, tuple) else asking.dataset(data)
+        features_s = 0.0
+    held = None
     if held_out is not None:
         kept, truth = mapped(held_out, names, {})
-        answered = infer(model, kept, store, batch_size, seen_as)
+        inferred = asking.records(kept)
         chosen = _EARLY_STOPPING if run and run.recipe and watches(run.recipe) else ""
-        more["held_out"] = HeldOut(truth, answered.probabilities, kept.groups(), chosen)
-        features_s += answered.features_s
+        held = HeldOut(truth, inferred.probabilities, kept.groups(), chosen)
+        features_s += inferred.features_s
     timing = {"features_s": features_s, "fit_s": None, "images_per_s": None} | dict(run.timing if run else {})
     timing["features_s"] = (run.timing["features_s"] or 0.0 if run else 0.0) + features_s
     timing["evaluate_s"] = time.perf_counter() - started - features_s
-    named = isinstance(data, Records)
-    empty = ("",) * len(labels)
-    return Evaluation(
+    evaluation = Evaluation(
         names,
         probabilities,
         labels,
-        tuple(data.source) if named else empty,
-        tuple(data.image_id) if named else empty,
-        run,
+        source=("",) * len(labels) if records is None else tuple(records.source),
+        image_id=("",) * len(labels) if records is None else tuple(records.image_id),
+        run=run,
         timing=timing,
         views=len(seen_as),
-        **more,
+        held_out=held,
+    )
+    if records is None:
+        return evaluation
+    return dataclasses.replace(
+        evaluation,
+        data=DataSummary.of(records),
+        relation=relate(records, run.seen if run else None),
+        shortcut=None if train is None else _shortcut(mapped(train, names, {})[0], records),
     )
 
 
-def _over_dataset(
-    model: keras.Model, data: Any, views: Sequence[View | None]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    probabilities, labels = [], []
-    for pixels, given in data:
-        images = np.asarray(pixels)
-        probabilities.append(predict(model, images, len(images), views))
-        labels.append(places(given, ()))
-    if not labels:
-        raise DataError("Scores need labelled images. Received: an empty dataset.")
-    return np.concatenate(probabilities), np.concatenate(labels)
+def _shortcut(train: Records, test: Records) -> npt.NDArray[np.float64]:
+    return shortcut_probabilities(train, survey(train), test, survey(test))
+
+
+#: Probabilities (n, C) and labels (n,).
+_Answered: TypeAlias = tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """A model, and how it is asked: where features are kept, how many images at once, which views of each."""
+
+    model: keras.Model
+    store: FeatureStore | None
+    batch_size: int
+    views: Sequence[View | None]
+
+    def records(self, records: Records) -> Inferred:
+        return infer(self.model, records, self.store, self.batch_size, self.views)
+
+    def arrays(self, data: tuple[Any, ...], names: tuple[str, ...]) -> _Answered:
+        pixels, labels = data
+        if not len(pixels):
+            raise DataError("Scores need labelled images. Received: no images.")
+        resized = np.stack([images.from_array(image, self.model.input.shape[1:3]) for image in pixels])
+        return predict(self.model, resized, self.batch_size, self.views), places(labels, names)
+
+    def dataset(self, batches: Any) -> _Answered:
+        probabilities, labels = [], []
+        for pixels, given in batches:
+            batch = np.asarray(pixels)
+            probabilities.append(predict(self.model, batch, len(batch), self.views))
+            labels.append(places(given, ()))
+        if not labels:
+            raise DataError("Scores need labelled images. Received: an empty dataset.")
+        return np.concatenate(probabilities), np.concatenate(labels)

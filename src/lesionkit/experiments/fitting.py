@@ -47,7 +47,7 @@ def fit(
     train: Records,
     validation: Records,
     *,
-    store: FeatureStore | bool = True,
+    store: FeatureStore | None = None,
     strategy: "tf.distribute.Strategy | None" = None,
     resume_dir: str | os.PathLike[str] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -55,14 +55,14 @@ def fit(
     """Fits ``model`` in place as the recipe says; see ``Frozen.fit``."""
     asked = {"augmenter": recipe.augmenter, "strategy": strategy}
     more = {name: value for name, value in asked.items() if value is not None}  # others' trainers may know neither
-    ways = {"store": store, "resume_dir": resume_dir, "callbacks": callbacks}
+    ways = {"store": store or False, "resume_dir": resume_dir, "callbacks": callbacks}
     run: TrainingRun = _trainer(recipe).fit(model, train, validation, **ways, **more)
     return dataclasses.replace(run, recipe=recipe)
 
 
-def shared(model: keras.Model, store: FeatureStore | bool) -> FeatureStore | bool:
+def shared(model: keras.Model, store: FeatureStore | None) -> FeatureStore | None:
     """Returns where the features of a fitted model belong: nowhere when its backbone has learned, like no other has."""
-    return False if parts(model).backbone.trainable_weights else store
+    return None if parts(model).backbone.trainable_weights else store
 
 
 def _trainer(recipe: Recipe) -> Any:

@@ -19,7 +19,7 @@ from lesionkit.evaluation.evaluate import evaluate
 from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.experiments.fitting import build, fit, shared
 from lesionkit.experiments.variant_report import Row
-from lesionkit.features.store import FeatureStore
+from lesionkit.features.store import FeatureStore, store_of
 from lesionkit.files import whole_file
 from lesionkit.metrics import classification
 from lesionkit.metrics.classification import SCORED
@@ -93,6 +93,7 @@ def cross_validate(
         k: folds of each seed.
         store: where features are kept.
     """
+    kept = store_of(store)
     pool, test = records[records.split != "test"], records.where(split="test")
     place = {source: row for row, source in enumerate(pool.source)}
     answers = np.full((seeds, len(pool), len(pool.class_names)), np.nan)
@@ -100,12 +101,12 @@ def cross_validate(
     for seed in range(seeds):
         for number, (train, judge) in enumerate(folds(pool, k=k, seed=seed), 1):
             name = f"{variant.name}, seed {seed}, fold {number} of {k}"
-            probabilities, spent = _judged(name, variant, train, judge, seed, folder, store)
+            probabilities, spent = _judged(name, variant, train, judge, seed, folder, kept)
             answers[seed, [place[source] for source in judge.source]] = probabilities
             seconds += spent
     if not len(test):
         return VariantPredictions(variant, answers, seconds)
-    probabilities, spent = _judged(f"{variant.name}, shipped test", variant, pool, test, 0, folder, store)
+    probabilities, spent = _judged(f"{variant.name}, shipped test", variant, pool, test, 0, folder, kept)
     relation = relate(test, Seen.of(pool))
     shipped = Evaluation(
         pool.class_names,
@@ -136,7 +137,7 @@ def _judged(
     judge: Records,
     seed: int,
     folder: Path,
-    store: FeatureStore | bool,
+    store: FeatureStore | None,
 ) -> tuple[npt.NDArray[np.float64], float]:
     """Returns the probabilities for the images of ``judge`` and the seconds they took, from ``folder`` or now."""
     recipe = dataclasses.replace(variant.recipe, seed=seed)

@@ -7,7 +7,8 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from lesionkit.data.copies import identified
 from lesionkit.data.records import Records
 from lesionkit.data.shortcut_forest import shortcut_probabilities
 from lesionkit.data.splits import split
-from lesionkit.data.survey import readable, survey
+from lesionkit.data.survey import Survey, readable, survey
 from lesionkit.errors import DataError, OptionError
 from lesionkit.evaluation.evaluate import evaluate
 from lesionkit.evaluation.evaluation import Evaluation
@@ -30,9 +31,10 @@ from lesionkit.evaluation.illustration import illustrate
 from lesionkit.evaluation.stress import stress_panel
 from lesionkit.experiments.fitting import build, fit, shared
 from lesionkit.experiments.run_folder import FILES, REPORTS
-from lesionkit.features.store import FeatureStore
+from lesionkit.features.store import FeatureStore, store_of
 from lesionkit.files import cache_folder, whole_folder
 from lesionkit.metrics.aims import AIMS, Aims
+from lesionkit.metrics.robustness import Stress
 from lesionkit.model.views import View
 from lesionkit.options import called
 from lesionkit.recipe import Recipe
@@ -103,55 +105,100 @@ def run_recipe(
         raise OptionError(
             f"stress is 0, or at least an image for each of the {len(records.class_names)} classes. Received: {stress}"
         )
-    every_check = working_checks()
-    every_check.pop("shortcuts", None)  # Evaluation.gain tells better than a check what shortcuts are worth
-    unfinished = _unfinished(output)
+    checks = working_checks()
+    checks.pop("shortcuts", None)  # Evaluation.gain tells better than a check what shortcuts are worth
+    features, unfinished = store_of(store), _unfinished(output)
+    remarks = _Remarks(tuple(substitutions), chosen, command, None if patch is None else described(patch), aims)
     writes = is_chief(strategy)
     with whole_folder(output, FILES) if writes else contextlib.nullcontext() as folder:
         model = build(recipe, records.class_names)
-        patched = records if patch is None else apply_patch(records, patch)
-        known, surveyed = readable(patched, survey(patched), on_unreadable=on_unreadable)
-        known = identified(known, surveyed)
-        train, validation, test = split(known, validation=recipe.validation, seed=recipe.seed)
-        if not len(test) or ("test" in records.split and "test" not in known.split):
-            raise DataError(f"{as_text(records.name)}: no readable test image is left to score.")
-        ways: dict[str, Any] = {"store": store, "resume_dir": unfinished, "callbacks": callbacks}
-        run = fit(recipe, model, train, validation, strategy=strategy, **ways)
-        held_out = validation if len(validation) else None
-        evaluation = evaluate(model, test, run=run, held_out=held_out, store=shared(model, store), views=views)
-        seen = Records.concatenate([train, validation])
-        place = {source: row for row, source in enumerate(known.source)}
-        looks = [surveyed[[place[source] for source in one.source]] for one in (seen, test)]
-        evaluation = dataclasses.replace(
-            evaluation,
-            substitutions=tuple(substitutions),
-            shortcut=shortcut_probabilities(seen, looks[0], test, looks[1], seed=recipe.seed),
-            patch=None if patch is None else described(patch),
-            findings={name: called(check, name, known, surveyed).summary for name, check in every_check.items()},
-            aims=aims,
-            command=command,
-        )
-        if chosen and evaluation.held_out:
-            looked_at = dataclasses.replace(evaluation.held_out, chosen=chosen)
-            evaluation = dataclasses.replace(evaluation, held_out=looked_at)
+        sides = _divided(records if patch is None else apply_patch(records, patch), recipe, on_unreadable)
+        ways: dict[str, Any] = {"store": features, "resume_dir": unfinished, "callbacks": callbacks}
+        run = fit(recipe, model, sides.train, sides.validation, strategy=strategy, **ways)
+        held_out = sides.validation if len(sides.validation) else None
+        evaluation = evaluate(model, sides.test, run=run, held_out=held_out, store=shared(model, features), views=views)
+        evaluation = _completed(evaluation, sides, checks, remarks, recipe.seed)
         if folder is not None:
-            panel = stress_panel(model, test, limit=stress, seed=recipe.seed) if stress else None
-            evaluation = dataclasses.replace(
-                illustrate(model, evaluation),
-                stress=panel,
-                hashes={"model.keras": write_model(model, folder / "model.keras")},
-                timing={**evaluation.timing, "total_s": time.perf_counter() - started},
-            )
-            write_card(model, folder / "card.json", evaluation.class_names, evaluation)
-            write_predictions(evaluation, folder / "predictions.csv")
-            write_evaluation(evaluation, folder / NAME)
-            for name, file in REPORTS.items():
-                reports.get(name)(evaluation, folder / file)
+            panel = stress_panel(model, sides.test, limit=stress, seed=recipe.seed) if stress else None
+            evaluation = _written(folder, model, evaluation, panel, started)
     logger.info("%s", evaluation)
     if writes:
         shutil.rmtree(unfinished, ignore_errors=True)
         logger.info("written: %s", as_text(output))
     return evaluation
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """The images of a run, their pictures and copies known: all with what their files tell, and the three sides."""
+
+    known: Records
+    surveyed: Survey
+    train: Records
+    validation: Records
+    test: Records
+
+    def survey_of(self, side: Records) -> Survey:
+        """Returns the rows of the survey for some of the images."""
+        place = {source: row for row, source in enumerate(self.known.source)}
+        return self.surveyed[[place[source] for source in side.source]]
+
+
+@dataclass(frozen=True)
+class _Remarks:
+    """What the reports say of a run beside its scores; see :func:`run_recipe`."""
+
+    substitutions: tuple[str, ...]
+    chosen: str
+    command: str | None
+    patch: Mapping[str, Any] | None
+    aims: Aims
+
+
+def _divided(records: Records, recipe: Recipe, on_unreadable: str) -> _Sides:
+    """Reads the images, looks for copies among them, and divides them so that no picture is on two sides."""
+    known, surveyed = readable(records, survey(records), on_unreadable=on_unreadable)
+    known = identified(known, surveyed)
+    train, validation, test = split(known, validation=recipe.validation, seed=recipe.seed)
+    if not len(test) or ("test" in records.split and "test" not in known.split):
+        raise DataError(f"{as_text(records.name)}: no readable test image is left to score.")
+    return _Sides(known, surveyed, train, validation, test)
+
+
+def _completed(
+    evaluation: Evaluation, sides: _Sides, checks: Mapping[str, Any], remarks: _Remarks, seed: int
+) -> Evaluation:
+    """Returns the evaluation with the shortcut baseline, what the checks found, and the remarks."""
+    seen = Records.concatenate([sides.train, sides.validation])
+    held_out = evaluation.held_out
+    return dataclasses.replace(
+        evaluation,
+        shortcut=shortcut_probabilities(
+            seen, sides.survey_of(seen), sides.test, sides.survey_of(sides.test), seed=seed
+        ),
+        findings={name: called(check, name, sides.known, sides.surveyed).summary for name, check in checks.items()},
+        held_out=dataclasses.replace(held_out, chosen=remarks.chosen) if held_out and remarks.chosen else held_out,
+        substitutions=remarks.substitutions,
+        patch=remarks.patch,
+        aims=remarks.aims,
+        command=remarks.command,
+    )
+
+
+def _written(
+    folder: Path, model: keras.Model, evaluation: Evaluation, panel: Stress | None, started: float
+) -> Evaluation:
+    """Writes model, card, predictions, evaluation and reports; returns the evaluation with what was written."""
+    hashes = {"model.keras": write_model(model, folder / "model.keras")}
+    illustrated = illustrate(model, evaluation)
+    timing = {**evaluation.timing, "total_s": time.perf_counter() - started}
+    whole = dataclasses.replace(illustrated, stress=panel, hashes=hashes, timing=timing)
+    write_card(model, folder / "card.json", whole.class_names, whole)
+    write_predictions(whole, folder / "predictions.csv")
+    write_evaluation(whole, folder / NAME)
+    for name, file in REPORTS.items():
+        reports.get(name)(whole, folder / file)
+    return whole
 
 
 def _unfinished(output: str | os.PathLike[str]) -> Path:

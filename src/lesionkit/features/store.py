@@ -200,6 +200,13 @@ class FeatureStore:
         return sorted(found, key=lambda item: (item[1].st_mtime_ns, item[0]))
 
 
+def store_of(store: FeatureStore | bool | None) -> FeatureStore | None:
+    """Returns the store that an option ``store`` asks for: itself; the user's own for True; none for False or None."""
+    if store is True:
+        return FeatureStore()
+    return store or None
+
+
 _last_forward: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]] = {}
 
 

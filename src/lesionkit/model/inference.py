@@ -33,7 +33,7 @@ class Inferred(NamedTuple):
 
 
 def infer(
-    model: keras.Model, records: Records, store: FeatureStore | bool, batch_size: int, views: Sequence[View | None]
+    model: keras.Model, records: Records, store: FeatureStore | None, batch_size: int, views: Sequence[View | None]
 ) -> Inferred:
     """Returns what ``model`` answers for n >= 1 images, its frozen part's features from the store or put there.
 
@@ -41,12 +41,12 @@ def infer(
         UnreadableImagesError: images that cannot be read, all of them named.
         OptionError: there is a store, and no frozen part.
     """
-    if store is False:
+    if store is None:
         known = records if tuple(views) == (None,) else inspect(records)
         pixels = Pixels(records.source, model.input.shape[1:3])
         return Inferred(predict(model, pixels, batch_size, views, known.picture_id.tolist()), known.picture_id, 0.0)
     frozen, head = _cut(model)
-    found = (FeatureStore() if store is True else store).features(frozen, records.source, views)
+    found = store.features(frozen, records.source, views)
     mean = predict(head, found, batch_size).reshape(len(views), len(records), -1).mean(axis=0)
     return Inferred(mean, as_column(found.picture_id[: len(records)]), found.seconds)
 

@@ -42,7 +42,7 @@ class Judge:
     validation: Records | None
     k: int | None
     seed: int
-    store: FeatureStore | bool
+    store: FeatureStore | None
     _kept: "tuple[Any, keras.Model] | None" = None
     _features: dict[tuple[str, ...], Features] = field(default_factory=dict)  # of the backbone that is kept
 
@@ -91,20 +91,18 @@ class Judge:
     def _answers(self, model: keras.Model, judging: Records) -> npt.NDArray[np.float64]:
         """Returns (n, C) probabilities; the features of a frozen backbone are looked for once while it is kept."""
         store = shared(model, self.store)
-        if store is False:
+        if store is None:
             return predict(model, Pixels(judging.source, model.input.shape[1:3]))
         key = tuple(judging.source)
         if key not in self._features:
-            found = FeatureStore() if store is True else store
-            self._features[key] = found.features(frozen_part(model), judging.source)
+            self._features[key] = store.features(frozen_part(model), judging.source)
         return predict(parts(model).head, self._features[key])
 
     def extract(self, recipe: Recipe) -> None:
         """Puts the frozen part's features of all images into the store."""
-        if self.store is not False and recipe.augmenter is None:
-            store = self.store if isinstance(self.store, FeatureStore) else FeatureStore()
+        if self.store is not None and recipe.augmenter is None:
             every = [one.source for one in (self.train, self.validation) if one is not None]
-            store.features(frozen_part(build(recipe, self.train.class_names)), np.concatenate(every))
+            self.store.features(frozen_part(build(recipe, self.train.class_names)), np.concatenate(every))
 
     @contextlib.contextmanager
     def _classifier(self, recipe: Recipe) -> Iterator[keras.Model]:

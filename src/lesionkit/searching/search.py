@@ -14,7 +14,7 @@ from lesionkit.data.pipeline import dataset
 from lesionkit.data.records import Records
 from lesionkit.data.survey import inspect
 from lesionkit.errors import OptionError, SearchError
-from lesionkit.features.store import FeatureStore
+from lesionkit.features.store import FeatureStore, store_of
 from lesionkit.files import write_text
 from lesionkit.options import checked_count, checked_seed
 from lesionkit.recipe import Recipe
@@ -96,7 +96,7 @@ def search(
         checked_count(folds, "folds", least=2)
     wanted = objective if isinstance(objective, keras_tuner.Objective) else _objective(objective)
     directory = Path(directory)
-    judge = Judge(inspect(train), None if validation is None else inspect(validation), folds, seed, store)
+    judge = Judge(inspect(train), None if validation is None else inspect(validation), folds, seed, store_of(store))
     _claim(directory, judge, wanted.name)
     first = keras_tuner.HyperParameters()
     sample = space(first)
