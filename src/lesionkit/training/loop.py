@@ -1,6 +1,5 @@
 """The loop: epochs that can be stopped, killed and gone on with, by Keras's ``fit`` or, under a strategy, by ours."""
 
-import dataclasses
 import logging
 import os
 import time
@@ -15,12 +14,11 @@ import tensorflow as tf
 from lesionkit.data.records import Records
 from lesionkit.data.summary import DataSummary, Seen
 from lesionkit.errors import OptionError
-from lesionkit.model.parts import origin
 from lesionkit.model.views import Chosen
-from lesionkit.recipe import Part, Recipe
 from lesionkit.reproducibility import identity, is_deterministic
 from lesionkit.training.balance import BalancedAccuracy, class_weights
 from lesionkit.training.distribution import check_alike, is_chief, placed, scope
+from lesionkit.training.given import recipe_of
 from lesionkit.training.options import Fitting, loss_of, optimizer_of
 from lesionkit.training.replicas import Loop
 from lesionkit.training.run import TrainingRun
@@ -117,8 +115,9 @@ def _run(
     seconds: float,
 ) -> TrainingRun:
     fitted, found = task.records(), task.found
+    counts = [len(data) for data in task.given if isinstance(data, Records)]
     return TrainingRun(
-        recipe=_recipe(trainer, model, task, augmenter),
+        recipe=recipe_of(trainer, model, augmenter, counts),
         history={name: tuple(values) for name, values in history.items()},
         data=None if fitted is None else DataSummary.of(fitted),
         timing={
@@ -130,23 +129,6 @@ def _run(
         seen=None if fitted is None else Seen.of(fitted),
         phases={phase: len(history["loss"])},
         model=model,
-    )
-
-
-def _recipe(trainer: Fitting, model: keras.Model, task: Task, augmenter: Chosen | None) -> Recipe | None:
-    built = origin(model)
-    if built is None or built.recipe is None:
-        return None
-    options = trainer.options()
-    for named in (options, options.get("first")):
-        if named and named["seed"] == built.recipe.seed:
-            del named["seed"]
-    counts = [len(one) for one in task.given if isinstance(one, Records)]
-    return dataclasses.replace(
-        built.recipe,
-        trainer=Part(type(trainer).__name__, **options),
-        augmenter=None if augmenter is None else Part.of(augmenter),
-        validation=round(counts[1] / sum(counts), 2) if len(counts) == 2 else 0.0,
     )
 
 

@@ -13,14 +13,14 @@ import tensorflow as tf
 from lesionkit.data.pipeline import Pixels
 from lesionkit.data.records import Records
 from lesionkit.data.survey import inspect
-from lesionkit.errors import DataError, OptionError
+from lesionkit.errors import OptionError
 from lesionkit.features.shards import Features
 from lesionkit.features.store import FeatureStore
 from lesionkit.model.parts import learning_part, origin, parts, remember
 from lesionkit.model.views import Augmentation, Chosen, mixes
 from lesionkit.model.views import augmenter as augmenter_of
-from lesionkit.text import as_text
 from lesionkit.training.distribution import copied, scope
+from lesionkit.training.given import check_given
 from lesionkit.training.options import Fitting
 from lesionkit.training.task import Data, Feed, Learner, Task
 
@@ -96,8 +96,8 @@ def prepare(
     """
     nothing = validation is None or (isinstance(validation, Records) and not len(validation))
     given: list[Data] = [train] if nothing else [train, validation]
-    for one in given:
-        _check(model, one)
+    for data in given:
+        check_given(model, data)
     if not isinstance(train, Records) and (chosen is not None or options.sampling == "balanced"):
         raise OptionError("An augmenter and balanced sampling need the training images as Records.")
     augmenter = None if chosen is None else augmenter_of(chosen)
@@ -204,22 +204,6 @@ def _online(
         values = _AugmentedPixels(train.values, known.picture_id, Augmentation(augmenter, options.seed))
         train = dataclasses.replace(train, values=values, views=options.views)
     return Task(learner, train, held_out[0] if held_out else None)
-
-
-def _check(model: keras.Model, data: Data) -> None:
-    if not isinstance(data, Records):
-        return
-    if not len(data):
-        raise DataError("There are no training images.")
-    unlabelled = [record.source for record in data[data.label < 0][:3]]
-    if unlabelled:
-        raise DataError(
-            f"Training needs a label for every image. Without one: {', '.join(map(as_text, unlabelled))} ..."
-        )
-    built = origin(model)
-    names = built.class_names if built else f"{model.output.shape[-1]} classes"
-    if model.output.shape[-1] != len(data.class_names) or (built and built.class_names != data.class_names):
-        raise DataError(f"The model was built for {names}, the records have {data.class_names}, in this order.")
 
 
 def _through(fixed: keras.Model, values: Features, batch_size: int = 256) -> npt.NDArray[np.float32]:

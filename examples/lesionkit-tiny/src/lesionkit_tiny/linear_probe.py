@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from lesionkit import FeatureStore, Part, Records, TrainingRun
+from lesionkit import FeatureStore, Records, TrainingRun
 from lesionkit.data.records import as_column
 from lesionkit.data.summary import DataSummary, Seen
 from lesionkit.errors import DataError, OptionError
 from lesionkit.metrics import classification
-from lesionkit.model.parts import frozen_part, origin, parts
+from lesionkit.model.parts import frozen_part, parts
+from lesionkit.training.given import check_given, recipe_of
 from lesionkit.training.preparation import built
 from sklearn.linear_model import LogisticRegression
 
@@ -64,8 +65,8 @@ class LinearProbe:
         last = _last_layer(parts(model).head)
         nothing = validation is None or (isinstance(validation, Records) and not len(validation))
         given = [train] if nothing else [train, validation]
-        for one in given:
-            _check(model, one)
+        for data in given:
+            check_given(model, data)
         parts(model).backbone.trainable = False
         before = keras.Model(parts(model).head.input, last.input)
         seen = [_seen(one, frozen_part(model), before, store) for one in given]
@@ -79,7 +80,7 @@ class LinearProbe:
         if all(one.records is not None for one in seen):
             records = Records.concatenate([one.records for one in seen])
         return TrainingRun(
-            recipe=_recipe(self, model, [len(one.labels) for one in seen]),
+            recipe=recipe_of(self, model, None, [len(one.labels) for one in seen]),
             history=history,
             data=None if records is None else DataSummary.of(records),
             timing={
@@ -141,21 +142,3 @@ def _last_layer(head: keras.Model) -> keras.layers.Dense:
             'LinearProbe fits a head with one layer that learns, its last: "pooled" without hidden layers.'
         )
     return last
-
-
-def _check(model: keras.Model, data) -> None:
-    if not isinstance(data, Records):
-        return
-    known = origin(model)
-    if not len(data) or (data.label < 0).any():
-        raise DataError("LinearProbe needs images, and a label for each.")
-    if len(data.class_names) != model.output.shape[-1] or (known and known.class_names != data.class_names):
-        raise DataError(f"The records have the classes {data.class_names}, which are not the model's, in its order.")
-
-
-def _recipe(trainer: LinearProbe, model: keras.Model, counts: list[int]):
-    known = origin(model)
-    if known is None or known.recipe is None:
-        return None
-    share = round(counts[1] / sum(counts), 2) if len(counts) == 2 else 0.0
-    return dataclasses.replace(known.recipe, trainer=Part("LinearProbe", strength=trainer.strength), validation=share)
