@@ -16,7 +16,7 @@ import lesionkit as lk
 from lesionkit.experiments.variants import Variant, cross_validate
 from lesionkit.features.store import FeatureStore
 from lesionkit.trainers import FineTune, Frozen
-from lesionkit.training import loop
+from lesionkit.training import trainer as fitting
 
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 logging.getLogger("lesionkit").addFilter(lambda record: sys.stdout.flush() or True)
@@ -30,10 +30,8 @@ class Slow(keras.callbacks.Callback):
 def main(images, output):
     lk.deterministic()
     lk.backbones.register("deep", DEEP)
-    fit_task = loop.fit_task
-    for module in ("frozen", "fine_tune"):
-        home = sys.modules[f"lesionkit.trainers.{module}"]
-        home.fit_task = lambda *given, callbacks=(), **more: fit_task(*given, callbacks=[*callbacks, Slow()], **more)
+    fit_task = fitting.fit_task
+    fitting.fit_task = lambda *given, callbacks=(), **ways: fit_task(*given, callbacks=[*callbacks, Slow()], **ways)
     first = Frozen(epochs=3, batch_size=4, views=2, patience=2, sampling="balanced", label_smoothing=0.1)
     trainer = FineTune(
         unfreeze="high", epochs=3, batch_size=4, learning_rate=1e-3, views=2, patience=2, layer_decay=0.5, first=first

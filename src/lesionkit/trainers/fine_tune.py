@@ -1,27 +1,19 @@
 """Two phases: the head first, then the top stages of the backbone with it, at a very low learning rate."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import keras
-import tensorflow as tf
 
 from lesionkit.errors import OptionError
-from lesionkit.features.store import FeatureStore
-from lesionkit.model.parts import cut, layers_within, parts, stages
-from lesionkit.model.views import Chosen
+from lesionkit.model.parts import cut, stages
 from lesionkit.trainers.frozen import Frozen
-from lesionkit.training.distribution import check_strategy
-from lesionkit.training.loop import fit_task
-from lesionkit.training.options import Fitting
-from lesionkit.training.preparation import Builder, built, prepare
-from lesionkit.training.run import TrainingRun
-from lesionkit.training.task import Data, Task
+from lesionkit.training.task import Phase
+from lesionkit.training.trainer import Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
-class FineTune(Fitting):
+class FineTune(Trainer):
     """Fits the head on the frozen backbone, then the stages from ``unfreeze`` on together with it.
 
     What stays frozen below runs once per image (or view) and is stored, so that an epoch costs only the part that
@@ -56,79 +48,22 @@ class FineTune(Fitting):
         if not number or not 0 < self.layer_decay <= 1:
             raise OptionError(f"layer_decay is a number above 0, up to 1. Received: {self.layer_decay!r}")
 
-    def fit(
-        self,
-        model: "keras.Model | Builder",
-        train: Data,
-        validation: Data | None = None,
-        *,
-        augmenter: Chosen | None = None,
-        store: FeatureStore | bool = True,
-        strategy: "tf.distribute.Strategy | None" = None,
-        resume_dir: str | os.PathLike[str] | None = None,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
-    ) -> TrainingRun:
-        """Trains ``model`` in place, in two phases; see ``Frozen.fit`` for the arguments and errors.
-
-        The history holds the epochs of both phases, one after the other.
+    def phases(self, model: keras.Model) -> tuple[Phase, ...]:
+        """Returns the phase of the head, where there is one, and that of the stages from ``unfreeze`` on.
 
         Raises:
-            OptionError: the backbone has no stage of that name, or nobody knows its stages.
+            OptionError: the backbone has no stage of that name, or its stages are not known.
         """
-        check_strategy(strategy, self, (train, validation), augmenter)
-        model = built(model, self.precision, strategy)
-        cut(model, self.unfreeze)  # a stage that does not exist is told before anything is trained
-        if self.first is not None:
-            first = self.first.fit(
-                model,
-                train,
-                validation,
-                augmenter=augmenter,
-                store=store,
-                strategy=strategy,
-                resume_dir=resume_dir,
-                callbacks=callbacks,
-            )
-        task = self.task(model, train, validation, augmenter=augmenter, store=store)
-        run = fit_task(
-            self,
-            self.unfreeze,
-            model,
-            task,
-            slower=self._slower(model),
-            augmenter=augmenter,
-            strategy=strategy,
-            resume_dir=resume_dir,
-            callbacks=callbacks,
-        )
-        return run if self.first is None else run.after(first)
-
-    def task(
-        self,
-        model: keras.Model,
-        train: Data,
-        validation: Data | None = None,
-        *,
-        augmenter: Chosen | None = None,
-        store: FeatureStore | bool = True,
-    ) -> Task:
-        """Returns what learns in ``model`` in the second phase, and on what."""
         below, above = cut(model, self.unfreeze)
-        backbone = parts(model).backbone
-        learning = {layer.name for layer in layers_within(above)}
-        backbone.trainable = True
-        for layer in backbone.layers:
-            layer.trainable = layer.name in learning
-        return prepare(model, below, (above,), self, train, validation, augmenter, store)
+        before = () if self.first is None else self.first.phases(model)
+        return (*before, Phase(self.unfreeze, self, below, (above,), self._slower(model)))
 
-    def _slower(self, model: keras.Model) -> list[tuple[keras.Variable, float]]:
-        """Returns each weight of the stages that learn with its share of the learning rate."""
+    def _slower(self, model: keras.Model) -> tuple[tuple[keras.Model, float], ...]:
+        """Returns the backbone from each stage that learns on, with the factor of that stage's learning rate."""
         if self.layer_decay == 1:
-            return []
+            return ()
         names = [stage.name for stage in stages(model)]
-        factors: dict[int, tuple[keras.Variable, float]] = {}
-        for place, name in enumerate(names[names.index(self.unfreeze) :]):
-            factor = self.layer_decay ** (len(names) - names.index(self.unfreeze) - place)
-            _, above = cut(model, name)
-            factors |= {id(weight): (weight, factor) for weight in above.trainable_variables}
-        return list(factors.values())
+        learning = names[names.index(self.unfreeze) :]
+        return tuple(
+            (cut(model, name)[1], self.layer_decay ** (len(learning) - place)) for place, name in enumerate(learning)
+        )

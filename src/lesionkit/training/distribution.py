@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from lesionkit.data.records import Records
 from lesionkit.errors import OptionError
-from lesionkit.model.views import Chosen, augmenter, mixes
+from lesionkit.model.views import mixes
+from lesionkit.training.given import Given
 from lesionkit.training.options import Fitting
-from lesionkit.training.task import Data, Learner, Task, assign, values_of
+from lesionkit.training.task import Learner, Task, assign, values_of
 
 
 def scope(strategy: "tf.distribute.Strategy | None") -> contextlib.AbstractContextManager[Any]:
@@ -32,14 +33,11 @@ def is_chief(strategy: "tf.distribute.Strategy | None") -> bool:
     return (resolver.task_type, resolver.task_id) == (first, 0)
 
 
-def check_strategy(
-    strategy: "tf.distribute.Strategy | None", options: Fitting, given: Sequence[Data | None], chosen: Chosen | None
-) -> None:
-    """Tells what cannot be trained under a strategy, before anything is computed.
+def check_strategy(strategy: "tf.distribute.Strategy | None", given: Given) -> None:
+    """Checks that what is given can be trained on under a strategy.
 
     Raises:
-        OptionError: another kind of strategy, data other than Records, an augmenter that mixes images, a batch that
-            cannot be shared evenly, or float16.
+        OptionError: another kind of strategy, data other than Records, or an augmenter that mixes images.
     """
     if strategy is None:
         return
@@ -48,13 +46,23 @@ def check_strategy(
             "strategy is a tf.distribute.MirroredStrategy (devices of one process) or MultiWorkerMirroredStrategy "
             f"(processes and machines). Received: {strategy!r}"
         )
-    if not all(one is None or isinstance(one, Records) for one in given):
+    if not all(isinstance(data, Records) for data in given.data):
         raise OptionError("Under a strategy the images are Records: a tf.data.Dataset cannot be shared among replicas.")
-    if chosen is not None and mixes(augmenter(chosen)):
+    if given.augmenter is not None and mixes(given.augmenter):
         raise OptionError(
             "Under a strategy no augmenter may mix the images of a batch, which no replica has as a whole: choose "
             "another one, or train in one process."
         )
+
+
+def check_shared(strategy: "tf.distribute.Strategy | None", options: Fitting) -> None:
+    """Checks that the replicas of a strategy can share what ``options`` ask for.
+
+    Raises:
+        OptionError: a batch that cannot be shared evenly, or float16.
+    """
+    if strategy is None:
+        return
     replicas = strategy.num_replicas_in_sync
     if options.batch_size % replicas:
         raise OptionError(
@@ -80,12 +88,10 @@ def copied(model: keras.Model) -> keras.Model:
 
 
 @contextlib.contextmanager
-def placed(
-    task: Task, slower: Sequence[tuple[Any, float]], strategy: "tf.distribute.Strategy | None"
-) -> Iterator[tuple[Task, Sequence[tuple[Any, float]]]]:
-    """Yields the task and its slower variables in the strategy's scope; at the end the weights learned come back."""
+def placed(task: Task, strategy: "tf.distribute.Strategy | None") -> Iterator[Task]:
+    """Yields the task with its variables in the strategy's scope; at the end the weights learned come back."""
     if strategy is None:
-        yield task, slower
+        yield task
         return
     with strategy.scope():
         if isinstance(task.learner, Learner):
@@ -93,17 +99,15 @@ def placed(
             learner(keras.Input(batch_shape=[*learner.before, learner.head][0].input.shape))  # built outside of a step
         else:
             learner = copied(task.learner)
-    there = {id(one): other.value for one, other in zip(task.learner.weights, learner.weights, strict=True)}
-    moved = dataclasses.replace(task, learner=learner)
+    there = {id(here): copy.value for here, copy in zip(task.learner.weights, learner.weights, strict=True)}
+    slower = [  # an optimizer updates a variable's copy on each device
+        (SimpleNamespace(value=copy), factor)
+        for variable, factor in task.slower
+        for copy in strategy.experimental_local_results(there[id(variable)])
+    ]
+    moved = dataclasses.replace(task, learner=learner, slower=slower)
     try:
-        yield (
-            moved,
-            [  # an optimizer updates a variable's copy on each device
-                (SimpleNamespace(value=copy), factor)
-                for variable, factor in slower
-                for copy in strategy.experimental_local_results(there[id(variable)])
-            ],
-        )
+        yield moved
     finally:
         assign(task.learned, values_of(moved.learned))
 

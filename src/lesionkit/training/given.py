@@ -1,21 +1,75 @@
 """What fitting is given: checked against the model before anything is computed, and named in the run's recipe."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
 
 import keras
 
 from lesionkit.data.records import Records
-from lesionkit.errors import DataError
+from lesionkit.errors import DataError, OptionError
+from lesionkit.features.store import FeatureStore
 from lesionkit.model.parts import origin
 from lesionkit.model.views import Chosen
+from lesionkit.model.views import augmenter as augmenter_of
 from lesionkit.recipe import Part, Recipe
 from lesionkit.text import as_text
 from lesionkit.training.options import Fitting
 
+#: Records, or a ``tf.data.Dataset`` (which has no types).
+Data: TypeAlias = Records | Any
 
-def check_given(model: keras.Model, data: Any) -> None:
+
+@dataclass(frozen=True)
+class Given:
+    """What ``fit`` is given besides the model.
+
+    Attributes:
+        train: the training images.
+        validation: images to watch, if any.
+        augmenter: random changes of the training images, if any.
+        store: a feature store, True for the user's own, False for none.
+    """
+
+    train: Data
+    validation: Data | None
+    augmenter: "keras.layers.Layer | None"
+    store: FeatureStore | bool
+
+    @classmethod
+    def of(
+        cls, train: Data, validation: Data | None, augmenter: Chosen | None = None, store: FeatureStore | bool = True
+    ) -> Self:
+        """Returns what is given, with the augmenter's layer made; validation Records without images are none.
+
+        Raises:
+            LesionkitError: there is no such augmenter, or it cannot be made; see ``augmenter_of``.
+        """
+        nothing = isinstance(validation, Records) and not len(validation)
+        layer = None if augmenter is None else augmenter_of(augmenter)
+        return cls(train, None if nothing else validation, layer, store)
+
+    @property
+    def data(self) -> list[Data]:
+        """The training images, and the validation images if there are any."""
+        return [self.train] if self.validation is None else [self.train, self.validation]
+
+    def check(self, model: keras.Model, phases: Iterable[Fitting]) -> None:
+        """Checks that ``model`` can be fitted on these data by the options of each phase.
+
+        Raises:
+            DataError: see :func:`check_given`.
+            OptionError: options that need the training images as Records, which they are not.
+        """
+        for data in self.data:
+            check_given(model, data)
+        balanced = any(options.sampling == "balanced" for options in phases)
+        if not isinstance(self.train, Records) and (self.augmenter is not None or balanced):
+            raise OptionError("An augmenter and balanced sampling need the training images as Records.")
+
+
+def check_given(model: keras.Model, data: Data) -> None:
     """Checks that ``model`` can be fitted on ``data``; a ``tf.data.Dataset`` shows only when it is read.
 
     Args:

@@ -16,9 +16,12 @@ from lesionkit.features.store import FeatureStore
 from lesionkit.model.parts import layers_within
 from lesionkit.model.views import reseed
 from lesionkit.options import checked_count
+from lesionkit.training.given import Data, Given
 from lesionkit.training.loop import class_weight_of, compile_learner
-from lesionkit.training.options import Fitting, is_positive
-from lesionkit.training.task import Data, Task, assign, values_of
+from lesionkit.training.options import is_positive
+from lesionkit.training.preparation import prepare
+from lesionkit.training.task import Task, assign, values_of
+from lesionkit.training.trainer import Trainer
 
 #: The loss at which the search ends, as a multiple of the least smoothed loss so far.
 WORSE = 4.0
@@ -43,7 +46,7 @@ class Rates:
 
 
 def find_learning_rate(
-    trainer: Any,
+    trainer: Trainer,
     model: keras.Model,
     train: Data,
     *,
@@ -61,7 +64,7 @@ def find_learning_rate(
     optimum: choose by validation.
 
     Args:
-        trainer: a trainer with a ``task``, such as ``Frozen`` or, for its second phase, ``FineTune``.
+        trainer: ``Frozen`` or, for its second phase, ``FineTune``.
         model: the classifier. For ``FineTune`` its head should be trained first.
         train: the training images.
         lowest: the first rate.
@@ -83,17 +86,20 @@ def find_learning_rate(
         raise OptionError(f"lowest and highest are learning rates, 0 < lowest < highest. Received: {lowest}, {highest}")
     plain = dataclasses.replace(trainer, schedule="constant", warmup_epochs=0)
     learns = [(layer, layer.trainable) for layer in layers_within(model)]
-    task = plain.task(model, train, augmenter=augmenter, store=store)
+    phase, given = plain.phases(model)[-1], Given.of(train, None, augmenter, store)
+    given.check(model, [phase.options])
+    task = prepare(model, phase, given)
     before = values_of(task.learned)
     try:
-        return _climb(plain, task, np.geomspace(lowest, highest, steps))
+        return _climb(task, np.geomspace(lowest, highest, steps))
     finally:
         assign(task.learned, before)
-        for layer, one in learns:
-            layer.trainable = one
+        for layer, trainable in learns:
+            layer.trainable = trainable
 
 
-def _climb(trainer: Fitting, task: Task, rates: npt.NDArray[np.float64]) -> Rates:
+def _climb(task: Task, rates: npt.NDArray[np.float64]) -> Rates:
+    trainer = task.phase.options
     compile_learner(task, trainer)
     reseed(task.learner, trainer.seed, 0)
     epochs = itertools.count()

@@ -14,11 +14,10 @@ import tensorflow as tf
 from lesionkit.data.records import Records
 from lesionkit.data.summary import DataSummary, Seen
 from lesionkit.errors import OptionError
-from lesionkit.model.views import Chosen
+from lesionkit.recipe import Recipe
 from lesionkit.reproducibility import identity, is_deterministic
 from lesionkit.training.balance import BalancedAccuracy, class_weights
 from lesionkit.training.distribution import check_alike, is_chief, placed, scope
-from lesionkit.training.given import recipe_of
 from lesionkit.training.options import Fitting, loss_of, optimizer_of
 from lesionkit.training.replicas import Loop
 from lesionkit.training.run import TrainingRun
@@ -32,13 +31,10 @@ STEPS = 16
 
 
 def fit_task(
-    trainer: Fitting,
-    phase: str,
-    model: keras.Model,
     task: Task,
+    model: keras.Model,
+    recipe: Recipe | None,
     *,
-    slower: Sequence[tuple[Any, float]] = (),
-    augmenter: Chosen | None = None,
     strategy: "tf.distribute.Strategy | None" = None,
     resume_dir: str | os.PathLike[str] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -46,12 +42,9 @@ def fit_task(
     """Fits the learner of ``task`` and returns what was done.
 
     Args:
-        trainer: its options.
-        phase: its name, for the log and the files.
-        model: the classifier whose part the learner is.
         task: what learns, on what.
-        slower: (variable, factor) of those that learn at a part of the learning rate.
-        augmenter: what the training images were augmented with, for the recipe.
+        model: the classifier whose part the learner is.
+        recipe: what was asked for, of which this is a phase.
         strategy: where a copy of the learner trains, whose weights come back in the end; None: here, itself.
         resume_dir: a folder for the state after each epoch; training that has one there goes on from it.
         callbacks: Keras's; they see the learner.
@@ -61,35 +54,34 @@ def fit_task(
         DivergedError: the loss is no longer a number.
         KeyboardInterrupt: after the step in which it came; its text says what is kept.
     """
-    if trainer.patience is not None and task.held_out is None:
-        raise OptionError("patience needs validation images to watch. Give fit some, or leave patience out.")
     started = time.perf_counter()
-    weights = class_weight_of(trainer, task.train)
+    phase, options = task.phase.name, task.phase.options
+    weights = class_weight_of(options, task.train)
     alone = strategy is None
-    told = "" if alone and resume_dir is None else _identity(task, trainer, phase, slower, strategy)
-    path = None if resume_dir is None else Path(resume_dir) / f"{phase}-{told}.npz"
-    with placed(task, slower, strategy) as (there, its_slower):
+    digest = "" if alone and resume_dir is None else _identity(task, strategy)
+    path = None if resume_dir is None else Path(resume_dir) / f"{phase}-{digest}.npz"
+    with placed(task, strategy) as there:
         with scope(strategy):
             in_memory = isinstance(task.train.values, np.ndarray)
-            compile_learner(there, trainer, its_slower, STEPS if in_memory and alone and not callbacks else 1)
-        watch = Watch(there, trainer, phase, path, weights, writes=is_chief(strategy))
+            compile_learner(there, options, there.slower, STEPS if in_memory and alone and not callbacks else 1)
+        watch = Watch(there, options, phase, path, weights, writes=is_chief(strategy))
         watch.restore()
-        check_alike(strategy, told, watch.state.epoch, resume_dir)
-        if watch.state.epoch < trainer.epochs and not watch.state.stopped:
+        check_alike(strategy, digest, watch.state.epoch, resume_dir)
+        if watch.state.epoch < options.epochs and not watch.state.stopped:
             with interrupts(watch.interrupt, alone=alone):
-                _epochs(there, trainer, weights, [*callbacks, watch], watch, strategy)
+                _epochs(there, weights, [*callbacks, watch], watch, strategy)
         watch.finish()
-    return _run(trainer, phase, model, task, augmenter, watch.state.history, time.perf_counter() - started)
+    return _run(task, model, recipe, watch.state.history, time.perf_counter() - started)
 
 
 def _epochs(
     task: Task,
-    options: Fitting,
     class_weight: Mapping[int, float] | None,
     callbacks: Sequence[keras.callbacks.Callback],
-    watch: "Watch",
+    watch: Watch,
     strategy: "tf.distribute.Strategy | None",
 ) -> None:
+    options = task.phase.options
     if strategy is not None:
         Loop(strategy, task, options, class_weight, watch.interrupt).fit(watch.state.epoch, callbacks)
         return
@@ -106,28 +98,25 @@ def _epochs(
 
 
 def _run(
-    trainer: Fitting,
-    phase: str,
-    model: keras.Model,
     task: Task,
-    augmenter: Chosen | None,
+    model: keras.Model,
+    recipe: Recipe | None,
     history: Mapping[str, Sequence[float]],
     seconds: float,
 ) -> TrainingRun:
-    fitted, found = task.records(), task.found
-    counts = [len(data) for data in task.given if isinstance(data, Records)]
+    records, features = task.records(), task.features
     return TrainingRun(
-        recipe=recipe_of(trainer, model, augmenter, counts),
+        recipe=recipe,
         history={name: tuple(values) for name, values in history.items()},
-        data=None if fitted is None else DataSummary.of(fitted),
+        data=None if records is None else DataSummary.of(records),
         timing={
-            "features_s": found.seconds if found else 0.0,
+            "features_s": features.seconds if features else 0.0,
             "fit_s": seconds,
-            "images_per_s": found.extracted / found.seconds if found and found.extracted else None,
+            "images_per_s": features.extracted / features.seconds if features and features.extracted else None,
         },
-        features={"extracted": found.extracted, "reused": found.reused} if found else {},
-        seen=None if fitted is None else Seen.of(fitted),
-        phases={phase: len(history["loss"])},
+        features={"extracted": features.extracted, "reused": features.reused} if features else {},
+        seen=None if records is None else Seen.of(records),
+        phases={task.phase.name: len(history["loss"])},
         model=model,
     )
 
@@ -142,21 +131,19 @@ def compile_learner(task: Task, options: Fitting, slower: Sequence[tuple[Any, fl
     optimizer.build(task.learner.trainable_variables)
 
 
-def _identity(
-    task: Task,
-    options: Fitting,
-    phase: str,
-    slower: Sequence[tuple[Any, float]],
-    strategy: "tf.distribute.Strategy | None",
-) -> str:
+def _identity(task: Task, strategy: "tf.distribute.Strategy | None") -> str:
     """Returns what names this very training: of these options, images and first weights.
 
     It may go on with another number of replicas, unless it is to be the same to the bit.
     """
-    sides = [[list(one.source), one.label.tolist(), one.class_names] for one in task.given if isinstance(one, Records)]
-    known = [] if task.found is None else [str(one) for one in task.found.picture_id]
+    phase = task.phase
+    sides = [
+        [list(data.source), data.label.tolist(), data.class_names] for data in task.data if isinstance(data, Records)
+    ]
+    pictures = [] if task.features is None else [str(picture) for picture in task.features.picture_id]
     exact = is_deterministic() and (strategy is None or strategy.num_replicas_in_sync)
-    told = [phase, options.options(), [factor for _, factor in slower], task.source, sides, known, exact]
+    factors = [factor for _, factor in task.slower]
+    told = [phase.name, phase.options.options(), factors, task.source, sides, pictures, exact]
     return identity(told, *values_of(task.learned))
 
 

@@ -1,6 +1,5 @@
 """What a trainer is given made into a task: features found or extracted, or the whole network on line."""
 
-import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -16,13 +15,11 @@ from lesionkit.data.survey import inspect
 from lesionkit.errors import OptionError
 from lesionkit.features.shards import Features
 from lesionkit.features.store import FeatureStore
-from lesionkit.model.parts import learning_part, origin, parts, remember
-from lesionkit.model.views import Augmentation, Chosen, mixes
-from lesionkit.model.views import augmenter as augmenter_of
+from lesionkit.model.parts import layers_within, learning_part, origin, parts, remember
+from lesionkit.model.views import Augmentation, mixes
 from lesionkit.training.distribution import copied, scope
-from lesionkit.training.given import check_given
-from lesionkit.training.options import Fitting
-from lesionkit.training.task import Data, Feed, Learner, Task
+from lesionkit.training.given import Given
+from lesionkit.training.task import Feed, Learner, Phase, Task
 
 logger = logging.getLogger(__name__)
 
@@ -55,13 +52,22 @@ def built(
             "The model was built in a strategy's scope, where Keras answers once for each replica. Build it outside: "
             "fit(..., strategy=strategy) copies what learns into the scope; or give fit the function that builds it."
         )
-    found = parts(model).backbone.layers[-1].dtype_policy.name
-    if found != precision:
+    check_precision(model, precision)
+    return model
+
+
+def check_precision(model: keras.Model, precision: str) -> None:
+    """Checks that the model was built in ``precision``.
+
+    Raises:
+        OptionError: it was built in another one.
+    """
+    policy = parts(model).backbone.layers[-1].dtype_policy.name
+    if policy != precision:
         raise OptionError(
-            f"The model was built in {found}, and precision={precision!r} asked for, which is fixed when a "
+            f"The model was built in {policy}, and precision={precision!r} asked for, which is fixed when a "
             "model is built: give fit a function that builds it, such as lambda: build_classifier(...)."
         )
-    return model
 
 
 def _outside(model: keras.Model) -> keras.Model:
@@ -72,98 +78,85 @@ def _outside(model: keras.Model) -> keras.Model:
     return copy
 
 
-def prepare(
-    model: keras.Model,
-    frozen: "keras.Model | None",
-    above: Sequence[keras.Model],
-    options: Fitting,
-    train: Data,
-    validation: Data | None,
-    chosen: Chosen | None,
-    store: FeatureStore | bool,
-) -> Task:
-    """Returns the task of fitting what is above ``frozen``.
+def prepare(model: keras.Model, phase: Phase, given: Given) -> Task:
+    """Returns the task of a phase; of ``model``'s backbone what the phase trains becomes trainable, and nothing else.
 
     Args:
         model: the classifier.
-        frozen: from the image to what is stored; None where nothing stays as it is.
-        above: what runs between that and the head, in inference mode.
-        options: the trainer.
-        train: the training data.
-        validation: what to watch, if anything.
-        chosen: the augmenter of the training images.
-        store: a feature store, True for the user's own, False for none.
+        phase: what to train of it, and how.
+        given: checked for this model and phase.
     """
-    nothing = validation is None or (isinstance(validation, Records) and not len(validation))
-    given: list[Data] = [train] if nothing else [train, validation]
-    for data in given:
-        check_given(model, data)
-    if not isinstance(train, Records) and (chosen is not None or options.sampling == "balanced"):
-        raise OptionError("An augmenter and balanced sampling need the training images as Records.")
-    augmenter = None if chosen is None else augmenter_of(chosen)
-    fixed = [one for one in (frozen, *above) if one is not None]
-    reason = _why_not_stored(frozen, options, given, augmenter, store)
+    _let_learn(parts(model).backbone, phase.above)
+    factors = {id(weight): (weight, factor) for part, factor in phase.slower for weight in part.trainable_variables}
+    augmentation = None if given.augmenter is None else Augmentation(given.augmenter, phase.options.seed)
+    reason = _why_not_stored(phase, given)
     if reason is None:
-        kept = store if isinstance(store, FeatureStore) else FeatureStore()
-        task = _stored(model, frozen, above, options, given, augmenter, kept)
+        features = _features(phase, given, augmentation)
+        learner, values = _above_stored(model, phase, given, features)
+        train, held_out = _feeds(given, values, views=_views(phase, given))
     else:
         logger.info("%s: the whole network runs for every image in every epoch", reason)
-        task = _online(Learner(parts(model).head, *fixed), model.input.shape[1:3], options, given, augmenter)
-    named = None if augmenter is None else Augmentation(augmenter, options.seed).name
-    return dataclasses.replace(task, fixed=tuple(fixed), augmentation=named)
+        features, learner = None, Learner(parts(model).head, *phase.fixed)
+        train, held_out = _online(model, phase, given, augmentation)
+    return Task(
+        phase,
+        learner,
+        train,
+        held_out,
+        augmentation=None if augmentation is None else augmentation.name,
+        features=features,
+        slower=list(factors.values()),
+    )
 
 
-def _why_not_stored(
-    frozen: "keras.Model | None",
-    options: Fitting,
-    given: Sequence[Data],
-    augmenter: "keras.layers.Layer | None",
-    store: FeatureStore | bool,
-) -> str | None:
+def _let_learn(backbone: keras.Model, above: Sequence[keras.Model]) -> None:
+    """Makes the layers of ``above`` learn, and the others of the backbone stay."""
+    learning = {layer.name for part in above for layer in layers_within(part)}
+    backbone.trainable = bool(above)
+    for layer in backbone.layers:
+        layer.trainable = layer.name in learning
+
+
+def _why_not_stored(phase: Phase, given: Given) -> str | None:
     """Returns why there is nothing to store, or None where there is."""
-    if store is False:
+    if given.store is False:
         return "no feature store asked for"
-    if not all(isinstance(one, Records) for one in given):
+    if not all(isinstance(data, Records) for data in given.data):
         return "a tf.data.Dataset has no feature store"
-    if frozen is None:
+    if phase.frozen is None:
         return "no stage stays frozen"
-    if augmenter is not None and mixes(augmenter):
+    if given.augmenter is not None and mixes(given.augmenter):
         return "an augmenter that mixes images makes new ones in every epoch"
-    if augmenter is not None and options.views is None:
+    if given.augmenter is not None and phase.options.views is None:
         return "another view in every epoch asked for"
     return None
 
 
-def _stored(
-    model: keras.Model,
-    frozen: Any,
-    above: Sequence[keras.Model],
-    options: Fitting,
-    given: Sequence[Records],
-    augmenter: "keras.layers.Layer | None",
-    store: FeatureStore,
-) -> Task:
-    """Returns the task on stored features: of each view of the training images, and of the validation images."""
-    sources = [one.source for one in given]
-    views = 1
-    if augmenter is None or options.views is None:
-        found = store.features(frozen, np.concatenate(sources))
-    else:
-        inspect(Records.concatenate(given))  # names every unreadable image, of both
-        views = options.views
-        augmentation = Augmentation(augmenter, options.seed)
-        parts_found = [store.features(frozen, sources[0], [augmentation.view(number) for number in range(views)])]
-        parts_found += [store.features(frozen, one) for one in sources[1:]]
-        found = Features.concatenate(parts_found)
-    rows = np.split(np.arange(len(found)), [views * len(sources[0])])[: len(given)]
-    values: list[Any] = [found.part(one) for one in rows]
-    if above:
-        learner = Learner(parts(model).head, *above)
-    else:
-        fixed, learner = learning_part(parts(model).head)
-        values = values if fixed is None else [_through(fixed, one) for one in values]
-    train, *held_out = (Feed(one, value) for one, value in zip(given, values, strict=True))
-    return Task(learner, dataclasses.replace(train, views=views), held_out[0] if held_out else None, found=found)
+def _features(phase: Phase, given: Given, augmentation: Augmentation | None) -> Features:
+    """Returns the stored features: of each view of the training images, and of the validation images."""
+    store = given.store if isinstance(given.store, FeatureStore) else FeatureStore()
+    train, *validation = (data.source for data in given.data)
+    if augmentation is None:
+        return store.features(phase.frozen, np.concatenate([train, *validation]))
+    inspect(Records.concatenate(given.data))  # names every unreadable image, of both
+    views = [augmentation.view(number) for number in range(_views(phase, given))]
+    features = [store.features(phase.frozen, train, views)]
+    return Features.concatenate(features + [store.features(phase.frozen, source) for source in validation])
+
+
+def _views(phase: Phase, given: Given) -> int:
+    """Returns how many views of each training image are stored."""
+    return 1 if given.augmenter is None else phase.options.views or 1
+
+
+def _above_stored(model: keras.Model, phase: Phase, given: Given, features: Features) -> tuple[keras.Model, list[Any]]:
+    """Returns what learns from stored features, and its values: of the training images, of the validation images."""
+    ends = [_views(phase, given) * len(given.train)]
+    values: list[Any] = [features.part(rows) for rows in np.split(np.arange(len(features)), ends)[: len(given.data)]]
+    if phase.above:
+        return Learner(parts(model).head, *phase.above), values
+    fixed, learner = learning_part(parts(model).head)
+    return learner, values if fixed is None else [_through(fixed, features) for features in values]
 
 
 class _AugmentedPixels:
@@ -186,24 +179,25 @@ class _AugmentedPixels:
 
 
 def _online(
-    learner: keras.Model,
-    image_size: tuple[int, int],
-    options: Fitting,
-    given: Sequence[Data],
-    augmenter: "keras.layers.Layer | None",
-) -> Task:
-    """Returns the task on the images themselves, augmented anew where an augmenter is given."""
-    records = [one for one in given if isinstance(one, Records)]
-    known = inspect(Records.concatenate(records)) if records else None  # names every unreadable image
-    train, *held_out = (
-        Feed(one, Pixels(one.source, image_size) if isinstance(one, Records) else None) for one in given
-    )
-    if augmenter is not None and mixes(augmenter):
-        train = dataclasses.replace(train, mixer=augmenter)
-    elif augmenter is not None and known is not None:
-        values = _AugmentedPixels(train.values, known.picture_id, Augmentation(augmenter, options.seed))
-        train = dataclasses.replace(train, values=values, views=options.views)
-    return Task(learner, train, held_out[0] if held_out else None)
+    model: keras.Model, phase: Phase, given: Given, augmentation: Augmentation | None
+) -> tuple[Feed, Feed | None]:
+    """Returns the images themselves, augmented anew where there is an augmenter."""
+    records = [data for data in given.data if isinstance(data, Records)]
+    survey = inspect(Records.concatenate(records)) if records else None  # names every unreadable image
+    size = model.input.shape[1:3]
+    values: list[Any] = [Pixels(data.source, size) if isinstance(data, Records) else None for data in given.data]
+    if augmentation is None or survey is None:
+        return _feeds(given, values)
+    if mixes(given.augmenter):
+        return _feeds(given, values, mixer=given.augmenter)
+    values[0] = _AugmentedPixels(values[0], survey.picture_id, augmentation)
+    return _feeds(given, values, views=phase.options.views)
+
+
+def _feeds(given: Given, values: Sequence[Any], **training: Any) -> tuple[Feed, Feed | None]:
+    """Returns the values with their labels: for training, with more about its feed, and for watching it, if given."""
+    train, *held_out = zip(given.data, values, strict=True)
+    return Feed(*train, **training), Feed(*held_out[0]) if held_out else None
 
 
 def _through(fixed: keras.Model, values: Features, batch_size: int = 256) -> npt.NDArray[np.float32]:

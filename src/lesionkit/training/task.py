@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,10 +15,8 @@ from lesionkit.data.records import Records, as_column
 from lesionkit.features.fingerprint import fingerprint
 from lesionkit.features.shards import Features
 from lesionkit.training.balance import balanced_order
+from lesionkit.training.given import Data
 from lesionkit.training.options import Fitting
-
-#: Records, or a ``tf.data.Dataset`` (which has no types).
-Data: TypeAlias = Records | Any
 
 
 class Learner(keras.Model):
@@ -86,29 +84,56 @@ class Feed:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A model that learns, and what goes into it.
+class Phase:
+    """One of the trainings, one after the other, that a ``fit`` is made of, and where it cuts the classifier.
 
     Attributes:
+        name: for the log and the files of its state.
+        options: of this phase.
+        frozen: from the image to what is stored; None where nothing stays as it is.
+        above: what runs between that and the head, in inference mode, and learns with it.
+        slower: (part of what is above, factor): its weights learn at this factor of the learning rate, in (0, 1]; for
+            a weight in several parts the last one counts.
+    """
+
+    name: str
+    options: Fitting
+    frozen: "keras.Model | None"
+    above: tuple[keras.Model, ...] = ()
+    slower: tuple[tuple[keras.Model, float], ...] = ()
+
+    @property
+    def fixed(self) -> tuple[keras.Model, ...]:
+        """The parts in inference mode, from the image up."""
+        return self.above if self.frozen is None else (self.frozen, *self.above)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A phase made ready: the model that learns in it, and what goes into it.
+
+    Attributes:
+        phase: what was asked for.
         learner: the model; its output is (B, num_classes).
         train: what it learns from.
         held_out: what it is watched on, if anything.
-        fixed: the parts that stay as they are.
         augmentation: the name of what augments the training images, if anything does.
-        found: the stored features behind the values, if any.
+        features: the stored features behind the values, if any.
+        slower: (variable, factor) of those that learn at a factor of the learning rate.
     """
 
+    phase: Phase
     learner: keras.Model
     train: Feed
-    held_out: Feed | None
-    fixed: tuple[keras.Model, ...] = ()
+    held_out: Feed | None = None
     augmentation: str | None = None
-    found: Features | None = field(default=None, repr=False)
+    features: Features | None = field(default=None, repr=False)
+    slower: Sequence[tuple[Any, float]] = field(default=(), repr=False)
 
     @property
     def source(self) -> list[str]:
-        """What the values are besides their files: the fingerprints of the parts that stay, and the augmenter."""
-        return [*map(fingerprint, self.fixed), *([] if self.augmentation is None else [self.augmentation])]
+        """What the values are besides their files: the fingerprints of the fixed parts, and the augmenter."""
+        return [*map(fingerprint, self.phase.fixed), *([] if self.augmentation is None else [self.augmentation])]
 
     @property
     def num_classes(self) -> int:
@@ -117,7 +142,7 @@ class Task:
         return classes
 
     @property
-    def given(self) -> list[Data]:
+    def data(self) -> list[Data]:
         """The training images, and the validation images if there are any."""
         return [self.train.data] if self.held_out is None else [self.train.data, self.held_out.data]
 
@@ -129,13 +154,13 @@ class Task:
 
     def records(self) -> Records | None:
         """Returns all images, with their ``picture_id`` where the store found it; None where not all are records."""
-        if not all(isinstance(one, Records) for one in self.given):
+        if not all(isinstance(one, Records) for one in self.data):
             return None
-        records = Records.concatenate(self.given)
-        if self.found is None:
+        records = Records.concatenate(self.data)
+        if self.features is None:
             return records
-        known, first = self.found.picture_id, len(self.given[0])  # further views lie between the two
-        ends = known[:first] + known[len(known) - len(records) + first :]
+        picture_id, first = self.features.picture_id, len(self.data[0])  # further views lie between the two
+        ends = picture_id[:first] + picture_id[len(picture_id) - len(records) + first :]
         return dataclasses.replace(records, picture_id=as_column(ends))
 
 
