@@ -1,14 +1,19 @@
 """What a result depends on besides the recipe and the images: versions, the deterministic switch, digests."""
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
+import random
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from lesionkit.options import checked_seed
 
 _PACKAGES = ("lesionkit", "keras", "tensorflow", "numpy", "pillow", "scikit-learn")
 _SWITCH = "TF_DETERMINISTIC_OPS"
@@ -41,6 +46,24 @@ def deterministic() -> None:
 def is_deterministic() -> bool:
     """Returns whether :func:`deterministic` was called, or its environment variable ``TF_DETERMINISTIC_OPS`` set."""
     return os.environ.get(_SWITCH, "") in {"1", "true", "True"}
+
+
+@contextlib.contextmanager
+def random_kept(seed: int | None = None) -> Iterator[None]:
+    """Leaves Python's global random state as it was before the block; with a seed the block starts from it.
+
+    Keras draws the seed of every initializer and dropout layer that was given none from Python's ``random``.
+
+    Raises:
+        OptionError: the seed is not a whole number from 0 to 2**32 - 1.
+    """
+    state = random.getstate()
+    if seed is not None:
+        random.seed(checked_seed(seed))
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def identity(told: Any, *arrays: npt.NDArray[Any]) -> str:

@@ -1,7 +1,6 @@
 """A frozen network as a faster function: its batch normalisation folded into the convolutions."""
 
 import math
-import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +9,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+
+from lesionkit.reproducibility import random_kept
 
 #: Most bytes of any one tensor while a frozen network runs. Larger ones leave the processor's caches, and are mapped
 #: anew by the C library at each use (glibc: above 32 MiB), which costs a page fault for every 4 KiB.
@@ -82,11 +83,8 @@ def fold(model: keras.Model) -> keras.Model:
     def call(layer: keras.layers.Layer, *inputs: Any, **options: Any) -> Any:
         return inputs[0] if layer.name in pairs else layer(*inputs, **options)
 
-    state = random.getstate()  # initializers without a seed draw from it
-    try:
+    with random_kept():  # initializers without a seed draw from it
         folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
-    finally:
-        random.setstate(state)
     for layer in model.layers:
         if layer.name in pairs:
             convolution = pairs[layer.name]

@@ -1,9 +1,7 @@
 """Preprocessor, backbone and head joined into one ``keras.Model``."""
 
-import contextlib
 import dataclasses
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -13,8 +11,9 @@ from lesionkit.backbones import Backbone
 from lesionkit.data.records import checked_class_names
 from lesionkit.errors import OptionError
 from lesionkit.model.parts import Origin, origin, parts, remember
-from lesionkit.options import called, checked_image_size, checked_seed
+from lesionkit.options import called, checked_image_size
 from lesionkit.recipe import Part, Recipe, following
+from lesionkit.reproducibility import random_kept
 
 Chosen = str | Part | Callable[..., Any]
 
@@ -61,7 +60,7 @@ def build_classifier(
     body_part = body_part.with_options(**{"weights": "imagenet", **body_part.options})
     if min(size) < body.min_size:
         raise OptionError(f"{body.name} reads images of at least {body.min_size} pixels a side. Received: {size}")
-    with _seeded(seed):
+    with random_kept(seed):
         scaled = _member(preprocessors, _with_native(preprocessor, body.native))(size)
         features = called(body.build, body.name, (*size, 3), **body_part.options)
     scaled, features = (
@@ -93,7 +92,7 @@ def with_head(model: keras.Model, head: Chosen, *, seed: int = 0) -> keras.Model
 
 
 def _joined(preprocessor: keras.Model, backbone: keras.Model, head: Chosen, num_classes: int, seed: int) -> keras.Model:
-    with _seeded(seed):  # anew: a head's first weights do not depend on what was built before it
+    with random_kept(seed):  # anew: a head's first weights do not depend on what was built before it
         classify = _member(heads, head)(backbone.output.shape[1:], num_classes)
     classify = keras.Model(classify.input, classify.output, name="head")
     image = keras.Input(preprocessor.input.shape[1:], name="image", dtype="float32")
@@ -117,17 +116,3 @@ def _member(family: Any, chosen: Chosen) -> Callable[..., keras.Model]:
     options = {} if callable(chosen) else Part.of(chosen).options
 
     return lambda *shape: called(factory, Part.of(chosen).name, *shape, **options)
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Makes the layers built in the block start from ``seed``, and leaves the global random state as it was.
-
-    Keras draws the seed of every initializer and dropout layer that was given none from Python's ``random``.
-    """
-    state = random.getstate()
-    random.seed(checked_seed(seed))
-    try:
-        yield
-    finally:
-        random.setstate(state)

@@ -15,8 +15,9 @@ import numpy as np
 from lesionkit import preprocessors
 from lesionkit.backbones import Backbone, Stage
 from lesionkit.errors import WeightsError
+from lesionkit.reproducibility import random_kept
 from lesionkit.testing.contract import Contract
-from lesionkit.testing.inputs import noise, seeded
+from lesionkit.testing.inputs import noise
 from lesionkit.testing.models import answers, check_shapes, equal
 
 
@@ -38,9 +39,9 @@ def check_backbone(backbone: Backbone) -> None:
     _check_light(contract, backbone.build)
     least, size = (backbone.min_size,) * 2, (backbone.min_size + 8, backbone.min_size + 24)
     with contract.keeps(f"build((height, width, 3), weights=None) works from min_size on, {least}"):
-        with seeded(0):
+        with random_kept(0):
             model = backbone.build((*least, 3), weights=None)
-        with seeded(0):
+        with random_kept(0):
             larger = backbone.build((*size, 3), weights=None)
     for one, shape in ((model, least), (larger, size)):
         check_shapes(contract, one, (None, *shape, 3), None)
@@ -65,10 +66,10 @@ def check_backbone(backbone: Backbone) -> None:
         with contract.may_refuse(promise) as refused:
             backbone.build((*least, 3), weights=str(path.with_stem("missing")))
         contract.holds(refused and isinstance(refused[0], WeightsError), promise, refused or "no error")
-        with seeded(1), contract.keeps("weights may be a local file"):
+        with random_kept(1), contract.keeps("weights may be a local file"):
             read = backbone.build((*least, 3), weights=str(path))
     contract.holds(equal(read, model), "weights may be a local file", "other weights than those in it")
-    with seeded(1):
+    with random_kept(1):
         others = backbone.build((*least, 3), weights=None)
     same = [one.path for one, other in zip(model.weights, others.weights, strict=True) if _fixed(one, other)]
     contract.holds(not same, "weights=None is random weights, others for another seed", f"the same {same[:3]}")

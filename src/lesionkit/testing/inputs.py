@@ -1,8 +1,6 @@
 """Small generated inputs for the contracts: images on disk, a classifier, evaluations."""
 
-import contextlib
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +30,6 @@ KNOWN_NAMES = ("basal cell carcinoma", "melanoma", "nevus")
 
 #: Names that are no Latin, no UTF-8, long, or mean something to HTML, Markdown, TeX or a template.
 HOSTILE_NAMES = ("<script>alert(1)</script>", "| ](b) ** $\\frac{$ {{ 7 * 7 }}", "caf\udce9 日本語", "x" * 200)
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Makes the layers built in the block start from ``seed``, as ``build_classifier`` does."""
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)
 
 
 def global_randomness() -> Any:

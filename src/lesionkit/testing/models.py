@@ -11,8 +11,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from lesionkit.reproducibility import random_kept
 from lesionkit.testing.contract import Contract
-from lesionkit.testing.inputs import noise, seeded
+from lesionkit.testing.inputs import noise
 
 _ALONE = "saved, it loads with Keras alone: stock layers and keras.ops, no Lambda"
 
@@ -61,9 +62,9 @@ def check_head(head: Callable[..., keras.Model], **options: Any) -> None:
     contract.are_options(options)
     for shape, classes in (((3, 2, 5), 2), ((1, 1, 8), 9), ((4, 4, 6), 3)):
         with contract.keeps(f"it is called with feature_shape and num_classes, here {shape} and {classes}"):
-            with seeded(0):
+            with random_kept(0):
                 model = head(shape, classes, **options)
-            with seeded(0):
+            with random_kept(0):
                 again = head(shape, classes, **options)
         check_shapes(contract, model, (None, *shape), (None, classes))
         contract.holds(model.trainable_weights, "some of it learns", "no trainable weights")

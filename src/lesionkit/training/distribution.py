@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import random
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +12,7 @@ import tensorflow as tf
 from lesionkit.data.records import Records
 from lesionkit.errors import OptionError
 from lesionkit.model.views import mixes
+from lesionkit.reproducibility import random_kept
 from lesionkit.training.given import Given
 from lesionkit.training.options import Fitting
 from lesionkit.training.task import Learner, Task, assign, values_of
@@ -78,11 +78,8 @@ def check_shared(strategy: "tf.distribute.Strategy | None", options: Fitting) ->
 
 def copied(model: keras.Model) -> keras.Model:
     """Returns a functional model of new layers with the same weights, and leaves Python's random state as it was."""
-    state = random.getstate()  # initializers without a seed draw from it
-    try:
+    with random_kept():  # initializers without a seed draw from it
         copy = keras.models.clone_model(model, recursive=True)
-    finally:
-        random.setstate(state)
     copy.set_weights(model.get_weights())
     return copy
 
