@@ -192,10 +192,17 @@ def test_views_are_chosen_by_name_or_one_by_one():
 
 def test_images_are_viewed_when_asked_for_told_by_id_or_pixels():
     view, rows = augmentation("dermoscopy").view(0), np.array([4, 1, 1])
-    np.testing.assert_array_equal(Viewed(PIXELS, view, IDS)[rows], given_to(view, rows))
-    unnamed = Viewed(PIXELS, view)
+    np.testing.assert_array_equal(Viewed(PIXELS, lambda _: view, IDS)[rows], given_to(view, rows))
+    unnamed = Viewed(PIXELS, lambda _: view)
     assert unnamed.shape == PIXELS.shape
-    np.testing.assert_array_equal(unnamed[rows], Viewed(PIXELS[rows], view)[np.arange(3)])
+    np.testing.assert_array_equal(unnamed[rows], Viewed(PIXELS[rows], lambda _: view)[np.arange(3)])
+
+
+def test_further_rows_are_further_views_of_the_same_images():
+    several, count = augmentation("dermoscopy"), len(PIXELS)
+    shown = Viewed(PIXELS, several.view, IDS)[np.array([1, 2 * count + 1, count])]
+    expected = [given_to(several.view(number), np.array([row])) for number, row in ((0, 1), (2, 1), (1, 0))]
+    np.testing.assert_array_equal(shown, np.concatenate(expected))
 
 
 def test_symmetries_number_quarter_turns():

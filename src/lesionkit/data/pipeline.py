@@ -9,7 +9,7 @@ Example:
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +78,21 @@ def dataset(
     )
 
 
+class Rows(Protocol):
+    """Images or features, in memory or made when asked for: an array, :class:`Pixels`, stored features, views."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, ...)."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the values."""
+
+    def __getitem__(self, rows: npt.NDArray[np.int64], /) -> npt.NDArray[Any]:
+        """Returns (len(rows), ...)."""
+
+
 class Pixels:
     """Images of files, decoded when asked for: ``pixels[rows]`` is uint8 (len(rows), height, width, 3)."""
 
@@ -96,12 +111,12 @@ class Pixels:
         return np.stack([one.pixels for one in decoded if one.pixels is not None])
 
 
-def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callable[[], npt.NDArray[np.int64]]) -> Any:
+def batches(values: Rows, labels: npt.NDArray[Any], batch_size: int, rows: Callable[[], npt.NDArray[np.int64]]) -> Any:
     """Returns a ``tf.data.Dataset`` of (``values[batch]``, ``labels[batch]``), the last batch as large as what is left.
 
     Args:
-        values: images or features, n or several times n of them: an array, or what has ``shape``, ``dtype`` and
-            ``[rows]`` as :class:`Pixels`. Those from n on are further views of the same n images, in the same order.
+        values: images or features, n or several times n of them. Those from n on are further views of the same n
+            images, in the same order.
         labels: (n, ...) what goes with them.
         batch_size: images a batch.
         rows: called at the start of each pass; returns n places among the values in the order of that pass.
@@ -111,7 +126,7 @@ def batches(values: Any, labels: npt.NDArray[Any], batch_size: int, rows: Callab
     checked_count(batch_size, "batch_size")
 
     def one_pass(
-        values: Any, rows: Callable[[], npt.NDArray[np.int64]]
+        values: Rows, rows: Callable[[], npt.NDArray[np.int64]]
     ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         places = rows()
         for start in range(0, len(places), batch_size):

@@ -71,7 +71,7 @@ def predict(
     Raises:
         UnreadableImagesError: images that cannot be read, all of them named.
     """
-    shown = [values if view is None else Viewed(values, view, picture_id) for view in views]
+    shown = [values if view is None else Viewed(values, [view].__getitem__, picture_id) for view in views]
     mean: npt.NDArray[np.float64] = np.mean([_predict(model, one, batch_size) for one in shown], axis=0)
     return mean
 

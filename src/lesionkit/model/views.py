@@ -13,6 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from lesionkit import augmenters
+from lesionkit.data.pipeline import Rows
 from lesionkit.errors import OptionError
 from lesionkit.features.fingerprint import anonymous
 from lesionkit.options import called
@@ -134,26 +135,33 @@ def views_of(chosen: "str | Sequence[View | None] | None", image_size: tuple[int
 
 
 class Viewed:
-    """Images in a view: ``values[rows]`` of images with ``shape`` and ``[rows]``.
+    """Images in one view or several, made when asked for: row r is image r % n in view r // n.
 
     Args:
-        images: (n, height, width, 3) RGB in [0, 255].
-        view: what to make of them.
+        images: n images (height, width, 3), RGB in [0, 255].
+        view: returns the view of a number.
         picture_id: n ids; None: the SHA-256 of each image's pixels.
     """
 
     dtype = np.dtype(np.float32)
 
-    def __init__(self, images: Any, view: View, picture_id: Sequence[str] | None = None) -> None:
+    def __init__(self, images: Rows, view: Callable[[int], View], picture_id: Sequence[str] | None = None) -> None:
         self._images, self._view, self._ids = images, view, picture_id
         self.shape = images.shape
 
     def __getitem__(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Returns the images in ``rows`` as the view shows them."""
-        images = self._images[rows]
-        if self._ids is None:
-            return self._view(images, [hashlib.sha256(image.tobytes()).hexdigest() for image in images])
-        return self._view(images, [self._ids[row] for row in rows])
+        """Returns the images in ``rows`` as their views show them."""
+        numbers, places = divmod(rows, self.shape[0])
+        viewed = np.empty((len(rows), *self.shape[1:]), dtype=np.float32)
+        for number in np.unique(numbers):
+            here = numbers == number
+            images = self._images[places[here]]
+            if self._ids is None:
+                ids = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+            else:
+                ids = [self._ids[place] for place in places[here]]
+            viewed[here] = self._view(int(number))(images, ids)
+        return viewed
 
 
 def augmenter(chosen: Chosen) -> keras.layers.Layer:

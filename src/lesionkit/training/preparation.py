@@ -16,7 +16,7 @@ from lesionkit.errors import OptionError
 from lesionkit.features.shards import Features
 from lesionkit.features.store import FeatureStore
 from lesionkit.model.parts import layers_within, learning_part, origin, parts, remember
-from lesionkit.model.views import Augmentation, mixes
+from lesionkit.model.views import Augmentation, Viewed, mixes
 from lesionkit.training.distribution import copied, scope
 from lesionkit.training.given import Given
 from lesionkit.training.task import Feed, Learner, Phase, Task
@@ -159,25 +159,6 @@ def _above_stored(model: keras.Model, phase: Phase, given: Given, features: Feat
     return learner, values if fixed is None else [_through(fixed, features) for features in values]
 
 
-class _AugmentedPixels:
-    """Images of files, decoded and augmented when asked for: row r is image r % n in view r // n."""
-
-    dtype = np.dtype(np.float32)
-
-    def __init__(self, pixels: Pixels, picture_id: npt.NDArray[Any], augmentation: Augmentation) -> None:
-        self._pixels, self._ids, self._augmentation = pixels, picture_id, augmentation
-        self.shape = pixels.shape
-
-    def __getitem__(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        number, places = divmod(rows, self.shape[0])
-        found = np.empty((len(rows), *self.shape[1:]), dtype=np.float32)
-        for view in np.unique(number):
-            here = number == view
-            chosen = places[here]
-            found[here] = self._augmentation.view(int(view))(self._pixels[chosen], self._ids[chosen])
-        return found
-
-
 def _online(
     model: keras.Model, phase: Phase, given: Given, augmentation: Augmentation | None
 ) -> tuple[Feed, Feed | None]:
@@ -190,7 +171,7 @@ def _online(
         return _feeds(given, values)
     if mixes(given.augmenter):
         return _feeds(given, values, mixer=given.augmenter)
-    values[0] = _AugmentedPixels(values[0], survey.picture_id, augmentation)
+    values[0] = Viewed(values[0], augmentation.view, survey.picture_id.tolist())
     return _feeds(given, values, views=phase.options.views)
 
 
