@@ -159,6 +159,25 @@ def test_a_stage_that_does_not_exist_is_told_before_anything_is_trained(model, t
     assert not any(changed(before, [one.numpy() for one in model.weights]))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"patience": 1}, "patience needs validation images"),
+        ({"sampling": "balanced"}, "balanced sampling need the training images as Records"),
+        ({"precision": "mixed_bfloat16"}, "built in float32, and precision='mixed_bfloat16'"),
+    ],
+)
+@pytest.mark.parametrize("phase", ["first", "second"])
+def test_what_a_phase_cannot_have_is_told_before_any_is_trained(model, train, phase, options, message):
+    data = dataset(train, image_size=SIZE, batch_size=8)
+    before = [weight.numpy() for weight in model.weights]
+    second = {} if phase == "first" else options
+    first = dataclasses.replace(FIRST, **(options if phase == "first" else {}))
+    with pytest.raises(OptionError, match=message):
+        dataclasses.replace(SHORT, first=first, **second).fit(model, data)
+    assert not any(changed(before, [weight.numpy() for weight in model.weights]))
+
+
 def test_stages_of_a_model_from_elsewhere_are_not_guessed(model, train, store):
     same = keras.Model(model.input, model.output)
     with pytest.raises(OptionError, match="not made by build_classifier"):
