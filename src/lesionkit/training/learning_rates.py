@@ -100,11 +100,11 @@ def find_learning_rate(
 
 def _climb(task: Task, rates: npt.NDArray[np.float64]) -> Rates:
     trainer = task.phase.options
-    compile_learner(task, trainer)
+    compile_learner(task)
     reseed(task.learner, trainer.seed, 0)
     epochs = itertools.count()
     data = task.train.batches(trainer, task.num_classes, lambda: next(epochs)).repeat()
-    weights = class_weight_of(trainer, task.train)
+    weights = class_weight_of(task)
     losses: list[float] = []
     mean = 0.0
     for step, (rate, (values, labels)) in enumerate(zip(rates, data, strict=False), 1):

@@ -18,10 +18,10 @@ from lesionkit.recipe import Recipe
 from lesionkit.reproducibility import identity, is_deterministic
 from lesionkit.training.balance import BalancedAccuracy, class_weights
 from lesionkit.training.distribution import check_alike, is_chief, placed, scope
-from lesionkit.training.options import Fitting, loss_of, optimizer_of
+from lesionkit.training.options import loss_of, optimizer_of
 from lesionkit.training.replicas import Loop
 from lesionkit.training.run import TrainingRun
-from lesionkit.training.task import Feed, Task, values_of
+from lesionkit.training.task import Task, values_of
 from lesionkit.training.watch import Watch, interrupts
 
 logger = logging.getLogger(__name__)
@@ -56,15 +56,15 @@ def fit_task(
     """
     started = time.perf_counter()
     phase, options = task.phase.name, task.phase.options
-    weights = class_weight_of(options, task.train)
+    weights = class_weight_of(task)
     alone = strategy is None
     digest = "" if alone and resume_dir is None else _identity(task, strategy)
     path = None if resume_dir is None else Path(resume_dir) / f"{phase}-{digest}.npz"
     with placed(task, strategy) as there:
         with scope(strategy):
             in_memory = isinstance(task.train.values, np.ndarray)
-            compile_learner(there, options, there.slower, STEPS if in_memory and alone and not callbacks else 1)
-        watch = Watch(there, options, phase, path, weights, writes=is_chief(strategy))
+            compile_learner(there, there.slower, STEPS if in_memory and alone and not callbacks else 1)
+        watch = Watch(there, path, weights, writes=is_chief(strategy))
         watch.restore()
         check_alike(strategy, digest, watch.state.epoch, resume_dir)
         if watch.state.epoch < options.epochs and not watch.state.stopped:
@@ -83,7 +83,7 @@ def _epochs(
 ) -> None:
     options = task.phase.options
     if strategy is not None:
-        Loop(strategy, task, options, class_weight, watch.interrupt).fit(watch.state.epoch, callbacks)
+        Loop(strategy, task, class_weight, watch.interrupt).fit(watch.state.epoch, callbacks)
         return
     task.learner.fit(
         task.train.batches(options, task.num_classes, lambda: watch.epoch),
@@ -121,8 +121,9 @@ def _run(
     )
 
 
-def compile_learner(task: Task, options: Fitting, slower: Sequence[tuple[Any, float]] = (), steps: int = 1) -> None:
+def compile_learner(task: Task, slower: Sequence[tuple[Any, float]] = (), steps: int = 1) -> None:
     """Makes the learner of ``task`` ready to fit, ``steps`` at once, its optimizer's variables among it."""
+    options = task.phase.options
     optimizer = optimizer_of(options, task.train.steps(options.batch_size), slower)
     if options.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -147,10 +148,11 @@ def _identity(task: Task, strategy: "tf.distribute.Strategy | None") -> str:
     return identity(told, *values_of(task.learned))
 
 
-def class_weight_of(options: Fitting, feed: Feed) -> dict[int, float] | None:
+def class_weight_of(task: Task) -> dict[int, float] | None:
     """Returns what each class weighs in the loss, by its place; None for all alike."""
-    if options.class_weight is None:
+    if task.phase.options.class_weight is None:
         return None
-    if feed.labels is None:
+    labels = task.train.labels
+    if labels is None:
         raise OptionError('class_weight="balanced" needs the training images as Records.')
-    return class_weights(feed.labels)
+    return class_weights(labels)

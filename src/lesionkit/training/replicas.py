@@ -15,7 +15,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from lesionkit.data.pipeline import generated, one_hot
-from lesionkit.training.options import Fitting, loss_of
+from lesionkit.training.options import loss_of
 from lesionkit.training.task import Feed, Task
 
 #: Between the seeds of two replicas: more than a learner has layers that draw.
@@ -39,7 +39,6 @@ class Loop:
         self,
         strategy: "tf.distribute.Strategy",
         task: Task,
-        options: Fitting,
         class_weight: Mapping[int, float] | None,
         interrupt: Interrupt,
     ) -> None:
@@ -48,11 +47,10 @@ class Loop:
         Args:
             strategy: a mirrored one, whose replicas divide the batch size.
             task: what learns, on what: on Records.
-            options: the trainer.
             class_weight: what an image of each class weighs in the loss, by its place; None for all alike.
             interrupt: asked of one process, all of them agree to it.
         """
-        self._strategy, self._task, self._options, self._interrupt = strategy, task, options, interrupt
+        self._strategy, self._task, self._options, self._interrupt = strategy, task, task.phase.options, interrupt
         self._weights = np.array([(class_weight or {}).get(place, 1.0) for place in range(task.num_classes)])
         self._replicas = _replicas_here(strategy)
         self._learn, self._watch = self._step(training=True), self._step(training=False)

@@ -19,7 +19,6 @@ from lesionkit.model.views import reseed
 from lesionkit.reproducibility import is_deterministic
 from lesionkit.text import as_text
 from lesionkit.training.checkpoints import State, read_state, write_state
-from lesionkit.training.options import Fitting
 from lesionkit.training.replicas import Interrupt
 from lesionkit.training.task import Task, assign, values_of
 
@@ -35,8 +34,6 @@ class Watch(keras.callbacks.Callback):
     def __init__(
         self,
         task: Task,
-        options: Fitting,
-        phase: str,
         path: Path | None,
         class_weight: Mapping[int, float] | None = None,
         *,
@@ -44,7 +41,8 @@ class Watch(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.epoch, self.interrupt = 0, Interrupt()
-        self._task, self._options, self._phase, self._path, self._writes = task, options, phase, path, writes
+        self._task, self._path, self._writes = task, path, writes
+        self._options, self._phase = task.phase.options, task.phase.name
         self.state = State(0, {}, values_of(task.learned), ())
         self._class_weight = class_weight
         self._many = task.learner.steps_per_execution > 1
