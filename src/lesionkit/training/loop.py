@@ -144,8 +144,8 @@ def _identity(task: Task, strategy: "tf.distribute.Strategy | None") -> str:
     pictures = [] if task.features is None else [str(picture) for picture in task.features.picture_id]
     exact = is_deterministic() and (strategy is None or strategy.num_replicas_in_sync)
     factors = [factor for _, factor in task.slower]
-    told = [phase.name, phase.options.options(), factors, task.source, sides, pictures, exact]
-    return identity(told, *values_of(task.learned))
+    settings = [phase.name, phase.options.options(), factors, task.source, sides, pictures, exact]
+    return identity(settings, *values_of(task.learned))
 
 
 def class_weight_of(task: Task) -> dict[int, float] | None:

@@ -43,11 +43,11 @@ def built(
         keras.config.set_dtype_policy(precision)
         try:
             with scope(strategy):
-                found = model()
-            return found if strategy is None else _outside(found)
+                classifier = model()
+            return classifier if strategy is None else _outside(classifier)
         finally:
             keras.config.set_dtype_policy(before)
-    if any(isinstance(one.value, tf.distribute.DistributedValues) for one in model.weights):
+    if any(isinstance(weight.value, tf.distribute.DistributedValues) for weight in model.weights):
         raise OptionError(
             "The model was built in a strategy's scope, where Keras answers once for each replica. Build it outside: "
             "fit(..., strategy=strategy) copies what learns into the scope; or give fit the function that builds it."
@@ -72,9 +72,9 @@ def check_precision(model: keras.Model, precision: str) -> None:
 
 def _outside(model: keras.Model) -> keras.Model:
     """Returns a copy of a model that was built in a strategy's scope."""
-    copy, known = copied(model), origin(model)
-    if known is not None:
-        remember(copy, known)
+    copy, built_from = copied(model), origin(model)
+    if built_from is not None:
+        remember(copy, built_from)
     return copy
 
 
