@@ -53,11 +53,11 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingRun:
     """Fits ``model`` in place as the recipe says; see ``Frozen.fit``."""
-    asked = {"augmenter": recipe.augmenter, "strategy": strategy}
-    more = {name: value for name, value in asked.items() if value is not None}  # others' trainers may know neither
-    ways = {"store": store or False, "resume_dir": resume_dir, "callbacks": callbacks}
-    run: TrainingRun = _trainer(recipe).fit(model, train, validation, **ways, **more)
-    return dataclasses.replace(run, recipe=recipe)
+    optional = {"augmenter": recipe.augmenter, "strategy": strategy}
+    options = {name: value for name, value in optional.items() if value is not None}  # a plugin may know neither
+    options |= {"store": store or False, "resume_dir": resume_dir, "callbacks": callbacks}
+    run: TrainingRun = _trainer(recipe).fit(model, train, validation, **options)
+    return dataclasses.replace(run, recipe=recipe)  # trainers, those of plugins too, write down only what they see
 
 
 def shared(model: keras.Model, store: FeatureStore | None) -> FeatureStore | None:
