@@ -1,14 +1,19 @@
-"""examples/search.py and examples/improvements.py, from the command line to the files."""
+"""The examples, from their options to the files, and a search's recipe in `lesionkit train`."""
 
 import csv
+import dataclasses
 import importlib
 import json
 import logging
+import os
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import lesionkit as lk
 from lesionkit import backbones
+from lesionkit.commands import main
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +59,7 @@ def test_a_search_ends_with_a_model_and_goes_on(command, tmp_path):
     assert len(list((tmp_path / "out/trials").glob("*.json"))) == 3
 
 
-def test_a_recipe_is_trained_by_the_baseline(folder, capsys, tmp_path):
+def test_a_recipe_from_a_file_is_trained(folder, capsys, tmp_path):
     recipe = lk.Recipe(
         backbone=lk.Part("tiny", weights=None),
         image_size=(16, 16),
@@ -62,14 +67,13 @@ def test_a_recipe_is_trained_by_the_baseline(folder, capsys, tmp_path):
         seed=3,
     )
     (tmp_path / "best.json").write_text(recipe.to_json())
-    baseline = importlib.import_module("baseline")
-    given = ["--data", str(folder), "--recipe", "best.json", "--output", "out"]
-    assert baseline.main(given) == 0
+    given = ["train", "--data", str(folder), "--recipe", "best.json", "--output", "out"]
+    assert main(given) == 0
     assert lk.Recipe.from_dict(json.loads((tmp_path / "out/report.json").read_text())["recipe"]) == recipe
     capsys.readouterr()
-    assert baseline.main([*given, "--epochs", "3", "--dropout", "0.5"]) == 2
+    assert main([*given, "--epochs", "3", "--dropout", "0.5"]) == 2
     assert "leave out --epochs, --dropout, or edit the file" in capsys.readouterr().err
-    assert baseline.main(["--data", str(folder), "--recipe", "none.json"]) == 2
+    assert main(["train", "--data", str(folder), "--recipe", "none.json"]) == 2
     assert "none.json cannot be read as a recipe" in capsys.readouterr().err
 
 
@@ -89,3 +93,39 @@ def test_an_unknown_variant_is_told(command):
     status, _, err = command("improvements", "--unfreeze", "all", "--only", "magic")
     assert status == 2
     assert "No variant is called magic. There are: baseline, dropout" in err
+
+
+def run_baseline(*options):
+    importlib.import_module("baseline").main(list(options))
+
+
+def test_the_baseline_gives_the_bits_of_the_recipe(tmp_path):
+    images = tmp_path / "images"
+    lk.datasets.get("synthetic_lesions")(images, train_per_class=10, test_per_class=2, image_size=(32, 32))
+    records = lk.datasets.get("isic_folder")(images)
+    run_baseline("--data", str(images), "--backbone", "tiny", "--weights", "none", "--epochs", "2", "--output", "parts")
+    documented = lk.documented_baseline()
+    recipe = dataclasses.replace(
+        documented, backbone=lk.Part("tiny", weights=None), trainer=documented.trainer.with_options(epochs=2)
+    )
+    lk.run_recipe(recipe, records, "recipe")
+    assert sorted(os.listdir("parts")) == sorted(os.listdir("recipe"))
+    assert Path("parts/predictions.csv").read_bytes() == Path("recipe/predictions.csv").read_bytes()
+    with np.load("parts/evaluation.npz") as parts, np.load("recipe/evaluation.npz") as whole:
+        assert parts.files == whole.files
+        for name in set(whole.files) - {"told"}:
+            assert np.array_equal(parts[name], whole[name]), name
+    weights = [lk.load(name).model.get_weights() for name in ("parts", "recipe")]
+    assert all(map(np.array_equal, *weights))
+    parts, whole = (json.loads(Path(name, "report.json").read_text(encoding="utf-8")) for name in ("parts", "recipe"))
+    differing = {"timing", "hashes"}  # a Keras file holds the time of its writing
+    assert {name for name in whole if parts[name] != whole[name]} <= differing
+
+
+def test_an_option_that_the_baseline_lacks_names_the_command_that_has_it(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run_baseline("--dropout", "0.5")
+    assert stopped.value.code == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "--dropout 0.5" in told
+    assert "lesionkit train" in told

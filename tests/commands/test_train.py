@@ -1,4 +1,4 @@
-"""examples/baseline.py: every option, and a plain word instead of a traceback."""
+"""lesionkit train: every option, and a plain word instead of a traceback."""
 
 import importlib.util
 import json
@@ -11,15 +11,14 @@ from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
-from places import ROOT
 
 import lesionkit as lk
 from lesionkit import backbones
-from lesionkit.commands.train import recipe_in
+from lesionkit.commands import main, parser
+from lesionkit.commands.train import recipe_from, recipe_in
 from lesionkit.errors import OptionError
 from lesionkit.trainers import Frozen
 
-SCRIPT = ROOT / "examples" / "baseline.py"
 OPTIONS = (
     "--data", "--output", "--backbone", "--weights", "--preprocessor", "--image-size", "--epochs", "--batch-size",
     "--learning-rate", "--dropout", "--hidden", "--augmenter", "--fine-tune", "--symmetries", "--validation", "--seed",
@@ -30,14 +29,6 @@ FILES = [
     "card.json", "card.md", "evaluation.npz", "model.keras", "plots.png", "predictions.csv", "report.html",
     "report.json", "report.md",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def baseline():
-    spec = importlib.util.spec_from_file_location("baseline", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(autouse=True)
@@ -53,13 +44,13 @@ def around(tiny, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def command(baseline, folder, capsys):
+def command(folder, capsys):
     """Runs the command with a small recipe and ``options``; returns (exit status, output, errors)."""
 
     def run(*options, backbone=("--backbone", "tiny"), data=folder):
-        small = ["--data", data, "--image-size", "16", "--epochs", "1", *backbone, *options]
+        small = ["train", "--data", data, "--image-size", "16", "--epochs", "1", *backbone, *options]
         try:
-            status = baseline.main(list(map(str, small)))
+            status = main(list(map(str, small)))
         except SystemExit as left:
             status = left.code
         return status, *capsys.readouterr()
@@ -116,10 +107,9 @@ def report(output="runs/baseline"):
 
 def test_help_names_every_option_and_imports_no_tensorflow():
     code = (
-        f"import runpy, sys\nsys.path.insert(0, {str(SCRIPT.parent)!r})\n"
-        "sys.argv = ['baseline.py', '--help']\n"
+        "import sys\nfrom lesionkit.commands import main\n"
         "try:\n"
-        f"    runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
+        "    main(['train', '--help'])\n"
         "finally:\n"
         "    print('heavy:', sorted({'tensorflow', 'keras', 'sklearn'} & sys.modules.keys()))\n"
     )
@@ -132,17 +122,20 @@ def test_help_names_every_option_and_imports_no_tensorflow():
     assert "our choice" in done.stdout
 
 
-def test_defaults_are_the_documented_recipe(baseline):
-    assert baseline.recipe_from(baseline.parser().parse_args([])) == lk.documented_baseline()
+def recipe(*options):
+    return recipe_from(parser("train").parse_args(["train", *options]))
 
 
-def test_every_option_reaches_the_recipe(baseline):
+def test_defaults_are_the_documented_recipe():
+    assert recipe() == lk.documented_baseline()
+
+
+def test_every_option_reaches_the_recipe():
     arguments = (
         "--backbone mobilenet_v2 --weights none --preprocessor native --image-size 64x96 --epochs 3 --batch-size 5 "
         "--learning-rate 0.01 --dropout 0.5 --hidden 7,9 --validation 0.1 --seed 4"
     )
-    recipe = baseline.recipe_from(baseline.parser().parse_args(arguments.split()))
-    assert recipe == lk.Recipe(
+    assert recipe(*arguments.split()) == lk.Recipe(
         preprocessor="native",
         backbone=lk.Part("mobilenet_v2", weights=None),
         head=lk.Part("pooled", hidden=(7, 9), dropout=0.5, pooling="avg"),
@@ -153,15 +146,12 @@ def test_every_option_reaches_the_recipe(baseline):
     )
 
 
-def test_weights_and_hidden_layers_are_spelled_as_documented(baseline):
-    def read(*options):
-        return baseline.recipe_from(baseline.parser().parse_args(options))
-
-    assert read("--weights", "imagenet").backbone.options["weights"] == "imagenet"
-    assert read("--weights", "None").backbone.options["weights"] == "None"  # a file of that name
-    assert read("--weights", "w.h5").backbone.options["weights"] == "w.h5"
-    assert read("--hidden", "none").head.options["hidden"] == ()
-    assert read("--image-size", "64").image_size == (64, 64)
+def test_weights_and_hidden_layers_are_spelled_as_documented():
+    assert recipe("--weights", "imagenet").backbone.options["weights"] == "imagenet"
+    assert recipe("--weights", "None").backbone.options["weights"] == "None"  # a file of that name
+    assert recipe("--weights", "w.h5").backbone.options["weights"] == "w.h5"
+    assert recipe("--hidden", "none").head.options["hidden"] == ()
+    assert recipe("--image-size", "64").image_size == (64, 64)
 
 
 def test_a_run_writes_everything_and_says_where(command):
@@ -336,10 +326,10 @@ def test_the_improvements_are_switches(command):
     switches = ["--fine-tune", "all", "--augmenter", "flip_rotate_shift", "--symmetries", "--dropout", "0.2"]
     status, _, err = command(*switches, "--csv-log", "logs/epochs.csv")
     assert status == 0, err
-    recipe = report()["recipe"]
-    assert recipe["augmenter"]["name"] == "flip_rotate_shift"
-    assert recipe["trainer"]["options"]["unfreeze"] == "all"
-    assert recipe["trainer"]["options"]["first"]["epochs"] == 1
+    used = report()["recipe"]
+    assert used["augmenter"]["name"] == "flip_rotate_shift"
+    assert used["trainer"]["options"]["unfreeze"] == "all"
+    assert used["trainer"]["options"]["first"]["epochs"] == 1
     assert report()["test"]["views"] == 8
     assert len(report()["history"]["loss"]) == 2
     assert len(Path("logs/epochs.csv").read_text().splitlines()) == 3  # a head and an epoch of each phase
@@ -354,7 +344,7 @@ def test_an_interrupted_run_says_so(command, monkeypatch):
     def interrupt(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lk, "run_recipe", interrupt)
+    monkeypatch.setattr("lesionkit.experiments.workflow.run_recipe", interrupt)
     status, out, err = command()
     assert (status, out) == (130, "")
     assert err.startswith("stopped")
@@ -389,7 +379,7 @@ def test_another_backbone_is_never_replaced(command, offline, untrained):
     told(command("--image-size", "32", backbone=("--backbone", "mobilenet_v2")), "mobilenet_v2", "another backbone")
 
 
-def test_without_the_offline_package_nothing_is_put_in(command, offline, untrained, baseline, monkeypatch):
+def test_without_the_offline_package_nothing_is_put_in(command, offline, untrained, monkeypatch):
     monkeypatch.setattr("lesionkit.commands.options.find_spec", lambda name: None)
     told(command("--image-size", "32", backbone=()), "resnet50", "lesionkit[offline]")
 
@@ -401,7 +391,7 @@ def test_the_command_itself(folder, tmp_path):
     environment = {name: value for name, value in environment.items() if name.lower() != "no_proxy"}
 
     def run(*options):
-        command = [sys.executable, str(SCRIPT), "--data", str(folder), "--image-size", "32", *options]
+        command = [sys.executable, "-m", "lesionkit", "train", "--data", str(folder), "--image-size", "32", *options]
         return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd=tmp_path)
 
     done = run("--epochs", "1")
