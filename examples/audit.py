@@ -1,47 +1,39 @@
-"""What a folder of skin-lesion images hides: copies, conflicting labels, leakage, shortcuts.
+"""What a folder of skin-lesion images hides: duplicates, conflicting labels, leakage, shortcuts.
 
     python examples/audit.py                                           generated images, no data needed
     python examples/audit.py --data "<folder>" --output runs/audit     a folder with Train/ and Test/
 
-Nothing of the data is changed. The output folder holds audit.json, audit.md, labels.patch.csv (suggestions to read and
-edit, for examples/baseline.py --patch) and pairs.png.
+Nothing of the data is changed. The output folder holds the findings and labels.patch.csv: suggestions to read, edit and
+give to examples/baseline.py --patch. `lesionkit audit` has every option.
 """
 
-from __future__ import annotations
-
 import argparse
-import sys
-from pathlib import Path
 
 import lesionkit as lk
-from lesionkit.auditing.files import FILES, write_audit
-from lesionkit.commands.audit import add_options
-from lesionkit.commands.options import records_from
-from lesionkit.commands.running import described, run
-from lesionkit.files import whole_folder
-from lesionkit.text import as_text
+from lesionkit.auditing.files import write_audit
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("--data", metavar="FOLDER", help="the images (default: generated ones)")
+parser.add_argument("--metadata", metavar="CSV", help="a table of lesions, patients and diagnoses by image id")
+parser.add_argument("--output", metavar="FOLDER", default="runs/audit", help="(default: %(default)s)")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the audit; returns the exit status."""
-    return run(audit, parser().parse_args(arguments))
-
-
-def audit(options: argparse.Namespace) -> str:
-    """Runs every check, writes what was found, and returns what to print."""
-    records = records_from(options)
-    with whole_folder(options.output, FILES) as folder:  # there when all of it is complete
-        found = lk.audit(records)
-        write_audit(found, folder, policy=options.policy, min_per_class=options.min_per_class)
-    return f"\n{found.summary()}\nreport: {as_text(Path(options.output, 'audit.md'))}"
-
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line's parser."""
-    result = described(__doc__)
-    add_options(result)
-    return result
+def main(arguments: list[str] | None = None) -> None:
+    """Audits the images, writes the findings and prints them in short."""
+    options, others = parser.parse_known_args(arguments)
+    if others:
+        parser.error(f"{' '.join(others)}: not an option of this example, see `lesionkit audit --help`")
+    images = lk.datasets.get("isic_folder" if options.data else "synthetic_lesions")
+    records = images(options.data)  # names of files, labels and splits
+    if options.metadata:
+        records = records.join(lk.datasets.metadata(options.metadata))
+    audit = lk.audit(records)
+    write_audit(audit, options.output)
+    print(audit.summary())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        main()
+    except lk.LesionkitError as error:
+        parser.error(str(error))

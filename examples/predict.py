@@ -1,46 +1,40 @@
-"""What a trained classifier answers for images: a table, and pictures of what spoke for each answer.
+"""What a trained classifier predicts for images, as a table.
 
     python examples/predict.py --model runs/baseline image.jpg folder/ --output predictions.csv
-    python examples/predict.py --model runs/baseline folder/ --output predictions.csv --explain
 
-The table has the columns of a run's predictions.csv, its labels empty. With --explain a folder beside it has a picture
-of each image: itself, and where the classifier looked. Not a medical device.
+`lesionkit predict` has every option: calibrated probabilities, test-time augmentation, maps of where the classifier
+looked. Not a medical device.
 """
 
-from __future__ import annotations
-
 import argparse
-import sys
+from pathlib import Path
 
 import lesionkit as lk
-from lesionkit.commands.predict import add_options, answered, beside, told, write_pictures, write_table
-from lesionkit.commands.running import described, run
-from lesionkit.text import as_text
+from lesionkit.serving.prediction import write_answers
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("images", metavar="IMAGE", nargs="+", help="files and folders")
+parser.add_argument("--model", metavar="FOLDER", required=True, help="of a run, or that lk.save wrote")
+parser.add_argument("--output", metavar="CSV", default="predictions.csv", help="(default: %(default)s)")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Answers the images; returns the exit status."""
-    return run(predict, parser().parse_args(arguments))
-
-
-def predict(options: argparse.Namespace) -> str:
-    """Writes the answers and returns what to print."""
+def main(arguments: list[str] | None = None) -> None:
+    """Classifies the images, writes the table and prints each image's class."""
+    options, others = parser.parse_known_args(arguments)
+    if others:
+        parser.error(f"{' '.join(others)}: not an option of this example, see `lesionkit predict --help`")
     bundle = lk.load(options.model)
-    answers, unreadable = answered(bundle, options)  # a lk.Prediction for each image
-    write_table(bundle, answers, options.output)
-    lines = [*told(bundle, answers), *(f"left out: {error}" for error in unreadable)]
-    lines.append(f"answers: {as_text(options.output)}")
-    if options.explain:
-        lines.append(f"pictures: {as_text(write_pictures(bundle, answers, beside(options.output)))}")
-    return "\n".join(lines)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the command line's parser."""
-    result = described(__doc__)
-    add_options(result)
-    return result
+    predictions = bundle.predict(options.images)
+    sources = [prediction.source for prediction in predictions]
+    probabilities = [[dict(prediction.ranked)[name] for name in bundle.class_names] for prediction in predictions]
+    ids, no_labels = [Path(source).stem for source in sources], [""] * len(sources)
+    write_answers(options.output, bundle.class_names, sources, ids, no_labels, probabilities)
+    for prediction in predictions:
+        print(f"{prediction.source}: {prediction.label}, {prediction.confidence:.1%}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        main()
+    except lk.LesionkitError as error:
+        parser.error(str(error))

@@ -1,6 +1,6 @@
 """An audit: planted faults are found, told three ways, and a patch mends what can be mended."""
 
-import importlib.util
+import importlib
 import json
 import logging
 import shutil
@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from places import ROOT
 
 import lesionkit as lk
 from lesionkit.auditing.files import FILES, write_audit
+from lesionkit.commands import main
 from lesionkit.data.copies import identified
 from lesionkit.data.survey import survey
 from lesionkit.datasets.isic_folder import isic_folder
@@ -22,7 +22,6 @@ from lesionkit.datasets.synthetic_lesions import generate
 from lesionkit.errors import UnknownNameError
 
 CLASSES = ("melanoma", "nevus", "seborrheic keratosis")
-EXAMPLE = ROOT / "examples" / "audit.py"
 
 
 @pytest.fixture(scope="module")
@@ -154,27 +153,30 @@ def test_class_and_file_names_cannot_break_the_report(tmp_path):
     assert "<script>" not in text
 
 
-@pytest.fixture
-def example():
-    """The command as a module; how loud it makes the library is undone."""
-    spec = importlib.util.spec_from_file_location("audit_example", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+@pytest.fixture(autouse=True)
+def loudness():
+    """Undoes how quiet a command makes the library."""
     logger = logging.getLogger("lesionkit")
     level = logger.level
-    yield module
+    yield
     logger.setLevel(level)
 
 
-def test_the_command_writes_the_audit(example, planted, tmp_path, capsys):
-    assert example.main(["--data", str(planted), "--output", str(tmp_path / "audit"), "--quiet"]) == 0
+def test_the_example_writes_the_audit(planted, tmp_path, capsys):
+    importlib.import_module("audit").main(["--data", str(planted), "--output", str(tmp_path / "audit")])
+    assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == sorted(FILES)
+    assert "leakage" in capsys.readouterr().out
+
+
+def test_the_command_writes_the_audit(planted, tmp_path, capsys):
+    assert main(["audit", "--data", str(planted), "--output", str(tmp_path / "audit"), "--quiet"]) == 0
     assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == sorted(FILES)
     told = capsys.readouterr().out
     assert "leakage" in told
     assert "audit.md" in told
 
 
-def test_the_command_joins_metadata(example, planted, tmp_path, capsys):
+def test_the_command_joins_metadata(planted, tmp_path, capsys):
     table = tmp_path / "HAM10000_metadata.csv"
     table.write_text(
         "lesion_id,image_id,dx,dx_type,age,sex,localization\n"
@@ -183,7 +185,8 @@ def test_the_command_joins_metadata(example, planted, tmp_path, capsys):
         "HAM_0000002,ISIC_1000002,mel,histo,50,male,back\n"
     )
     output = tmp_path / "audit"
-    assert example.main(["--data", str(planted), "--metadata", str(table), "--output", str(output), "--quiet"]) == 0
+    given = ["--data", str(planted), "--metadata", str(table), "--output", str(output)]
+    assert main(["audit", *given, "--quiet"]) == 0
     told = json.loads((output / "audit.json").read_text())
     assert any(item["kind"] == "same_lesion" for item in told["checks"]["leakage"]["findings"])
     assert len(told["checks"]["metadata_disagreement"]["findings"]) == 1
@@ -198,10 +201,10 @@ def test_the_command_joins_metadata(example, planted, tmp_path, capsys):
         (["--min-per-class", "-1"], "min_per_class"),
     ],
 )
-def test_a_users_mistake_is_a_line_and_leaves_nothing(example, planted, tmp_path, capsys, arguments, words):
+def test_a_users_mistake_is_a_line_and_leaves_nothing(planted, tmp_path, capsys, arguments, words):
     output = tmp_path / "audit"
     given = arguments if "--data" in arguments else ["--data", str(planted), *arguments]
-    assert example.main([*given, "--output", str(output), "--quiet"]) == 2
+    assert main(["audit", *given, "--output", str(output), "--quiet"]) == 2
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

@@ -1,5 +1,6 @@
 """The examples, from their options to the files, and a search's recipe in `lesionkit train`."""
 
+import ast
 import csv
 import dataclasses
 import importlib
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import ROOT
 
 import lesionkit as lk
 from lesionkit import backbones
-from lesionkit.commands import main
+from lesionkit.commands import COMMANDS, main
 
 pytestmark = pytest.mark.slow
 
@@ -30,11 +32,11 @@ def around(tiny, monkeypatch, tmp_path):
 
 @pytest.fixture
 def command(folder, capsys):
-    """Runs an example with the tiny backbone; returns (exit status, output, errors)."""
+    """Runs a command, or an example, with the tiny backbone; returns (exit status, output, errors)."""
 
     def run(name, *options):
         given = ["--data", str(folder), "--backbone", "tiny", "--weights", "none", *map(str, options)]
-        status = importlib.import_module(name).main(given)
+        status = main([name, *given]) if name in COMMANDS else importlib.import_module(name).main(given)
         return status, *capsys.readouterr()
 
     return run
@@ -129,3 +131,30 @@ def test_an_option_that_the_baseline_lacks_names_the_command_that_has_it(capsys)
     told = capsys.readouterr().err.splitlines()[-1]
     assert "--dropout 0.5" in told
     assert "lesionkit train" in told
+
+
+def test_the_example_of_a_search_ends_with_the_run_of_the_best_recipe(folder, capsys):
+    importlib.import_module("search").main(
+        ["--data", str(folder), "--backbone", "tiny", "--trials", "2", "--output", "out"]
+    )
+    assert capsys.readouterr().out.startswith("9 images: accuracy ")
+    best = lk.Recipe.from_json(Path("out/best.json").read_text())
+    assert lk.read_evaluation("out/best").run.recipe == best
+    assert lk.read_evaluation("out/best").held_out.chosen == "a search chose the recipe on them"
+
+
+#: Those that still are the command line itself.
+COMMAND_LINES = {"improvements.py", "launch_workers.py"}
+EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.py")) if path.name not in COMMAND_LINES]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_short_and_imports_what_the_reference_shows(path):
+    text = path.read_text(encoding="utf-8")
+    reference = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
+    assert len(text.splitlines()) <= 60
+    assert text.count("add_argument(") <= 10
+    for statement in ast.walk(ast.parse(text)):
+        if isinstance(statement, ast.ImportFrom) and statement.module.startswith("lesionkit"):
+            assert not statement.module.startswith("lesionkit.commands")
+            assert statement.module in reference

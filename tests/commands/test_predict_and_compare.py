@@ -1,4 +1,4 @@
-"""examples/predict.py and examples/compare.py, from the command line to the files."""
+"""lesionkit predict and lesionkit compare, from the command line to the files, and the examples of both."""
 
 import csv
 import importlib
@@ -13,6 +13,7 @@ from PIL import Image
 
 import lesionkit as lk
 from lesionkit import backbones
+from lesionkit.commands import main
 
 pytestmark = pytest.mark.slow
 
@@ -42,11 +43,11 @@ def runs(folder, tmp_path_factory):
 
 @pytest.fixture
 def command(tmp_path, monkeypatch, capsys):
-    """Runs an example in a new folder; returns (exit status, output, errors)."""
+    """Runs a command in a new folder; returns (exit status, output, errors)."""
     monkeypatch.chdir(tmp_path)
 
     def run(name, *options):
-        status = importlib.import_module(name).main(list(map(str, options)))
+        status = main([name, *map(str, options)])
         return status, *capsys.readouterr()
 
     return run
@@ -124,6 +125,32 @@ def test_runs_are_compared(command, runs):
     assert "report: out/report.html" in out
     told = json.loads(Path("out/comparison.json").read_text(encoding="utf-8"))
     assert told["contenders"][1]["differs"] == ["image_size: (12, 12) instead of (16, 16)"]
-    assert told["command"].startswith("python examples/compare.py ")
+    assert told["command"].startswith("lesionkit compare ")
     assert command("compare", runs[0])[0] == 2
     assert command("compare", runs[0], "nowhere")[0] == 2
+
+
+def test_the_examples_give_the_same_classes_and_the_same_comparison(command, runs, folder, capsys):
+    test = str(folder / "Test")
+    importlib.import_module("predict").main(["--model", str(runs[0]), test, "--output", "example.csv"])
+    assert len(capsys.readouterr().out.splitlines()) == 9
+    assert command("predict", "--model", runs[0], test)[0] == 0
+    assert rows("example.csv") == rows("predictions.csv")
+    importlib.import_module("compare").main([*map(str, runs), "--output", "example"])
+    assert "as shipped, 9 images: balanced accuracy" in capsys.readouterr().out
+    assert command("compare", *runs, "--output", "out")[0] == 0
+    example, out = (json.loads(Path(name, "comparison.json").read_text()) for name in ("example", "out"))
+    assert {name for name in out if example[name] != out[name]} == {"command"}
+
+
+def test_the_sheet_has_a_column_for_each_method(runs, folder, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    methods = ["--method", "hires_cam", "--method", "layer_cam"]
+    given = ["--model", str(runs[0]), "--model", str(runs[1]), *methods, "--class", "red", str(folder / "Test")]
+    importlib.import_module("explain_sheet").main([*given, "--most", "3", "--output", "sheet.png"])
+    assert capsys.readouterr().out == "sheet: sheet.png\n"
+    with Image.open("sheet.png") as picture:
+        assert picture.size[0] > 300
+    with pytest.raises(SystemExit):
+        importlib.import_module("explain_sheet").main([*given, "--class", "blue"])
+    assert "brown, red, violet. Received: blue" in capsys.readouterr().err
