@@ -16,7 +16,8 @@ from evaluations import evaluation
 import lesionkit as lk
 from lesionkit import backbones
 from lesionkit.auditing.files import FILES
-from lesionkit.commands import COMMANDS, caches, doctor, main, members, search
+from lesionkit.commands import COMMANDS, cache, doctor, info, main, search
+from lesionkit.commands.list import FAMILIES, family, members
 from lesionkit.evaluation.files import write_evaluation
 from lesionkit.experiments.run_folder import REPORTS
 
@@ -97,7 +98,7 @@ class TestMain:
         status, out, _ = command("--help")
         assert status == 0
         text = " ".join(out.split())
-        assert all(f"{name} {summary}" in text for name, (summary, _) in COMMANDS.items())
+        assert all(f"{name} {summary}" in text for name, summary in COMMANDS.items())
 
     @pytest.mark.parametrize("name", COMMANDS)
     def test_every_command_has_a_help_of_its_own(self, command, name):
@@ -138,7 +139,7 @@ class TestMain:
         def broken(_):
             raise ImportError("libsomething.so.1: cannot open shared object file")
 
-        monkeypatch.setattr("lesionkit.commands.inspection.members.listed", broken)
+        monkeypatch.setattr("lesionkit.commands.list.listed_family", broken)
         told(command("list"), "libsomething.so.1", "lesionkit doctor")
 
 
@@ -147,15 +148,15 @@ class TestListAndInfo:
         status, out, err = command("list")
         assert (status, err) == (0, "")
         words = out.replace(",", " ").split()
-        for family in members.FAMILIES:
-            assert f"{family.capitalize()}:" in out
-            assert set(members.family(family).names()) <= set(words)
+        for name in FAMILIES:
+            assert f"{name.capitalize()}:" in out
+            assert set(family(name).names()) <= set(words)
         assert "registered in this process: tiny" in out
 
     def test_the_families_are_all_there_are(self):
         source = Path(lk.__file__).parent
         makes = {path.parent.name: path.read_text(encoding="utf-8") for path in source.glob("*/__init__.py")}
-        assert set(members.FAMILIES) == {name for name, text in makes.items() if "_registry = Registry(" in text}
+        assert set(FAMILIES) == {name for name, text in makes.items() if "_registry = Registry(" in text}
 
     def test_one_family_is_listed(self, command):
         assert command("list", "heads") == (0, "Heads: a feature map to probabilities.\n  built in: pooled\n", "")
@@ -192,10 +193,10 @@ class TestListAndInfo:
             assert lines_of(out, name), name
 
     def test_every_member_can_be_told(self):
-        for family in members.FAMILIES:
-            for member in members.members(family):
-                text = members.told(member)
-                assert text.startswith(f"{member.name}: {family}, {member.origin}\n")
+        for name in FAMILIES:
+            for member in members(name):
+                text = info.described(member)
+                assert text.startswith(f"{member.name}: {name}, {member.origin}\n")
                 assert len(text.splitlines()) >= 5
                 assert "`" not in text.replace("`lesionkit", "")
 
@@ -221,7 +222,7 @@ class TestCache:
         assert (status, err) == (0, "")
         features, unfinished, generated, limit = out.splitlines()
         size = sum(path.stat().st_size for path in (kept / "features/abc").iterdir())
-        assert features == f"5 feature maps, {caches.in_bytes(size)}, in {kept}/features"
+        assert features == f"5 feature maps, {cache.in_bytes(size)}, in {kept}/features"
         assert unfinished == f"1 unfinished runs, 1.5 kB, in {kept}/unfinished"
         assert generated == f"1 sets of generated images, 2.0 MB, in {kept}/synthetic"
         assert limit.startswith("at most 20.0 GB")
@@ -239,12 +240,12 @@ class TestCache:
 
     def test_one_kind_is_removed_and_the_others_stay(self, command, kept):
         assert command("cache", "clear", "unfinished", "--yes") == (0, "1.5 kB freed\n", "")
-        assert [one.count for one in caches.kept()] == [5, 0, 1]
+        assert [one.count for one in cache.kept()] == [5, 0, 1]
 
     def test_all_is_removed(self, command, kept):
         size = sum(path.stat().st_size for path in kept.rglob("*") if path.is_file())
-        assert command("cache", "clear", "--yes") == (0, f"{caches.in_bytes(size)} freed\n", "")
-        assert [(one.count, one.size) for one in caches.kept()] == [(0, 0)] * 3
+        assert command("cache", "clear", "--yes") == (0, f"{cache.in_bytes(size)} freed\n", "")
+        assert [(one.count, one.size) for one in cache.kept()] == [(0, 0)] * 3
 
     @pytest.mark.parametrize(
         ("size", "text"),
@@ -252,7 +253,7 @@ class TestCache:
          (1.5e9, "1.5 GB"), (2e13, "20000.0 GB")],
     )  # fmt: skip
     def test_sizes_are_told_as_people_say_them(self, size, text):
-        assert caches.in_bytes(size) == text
+        assert cache.in_bytes(size) == text
 
 
 class TestDoctor:

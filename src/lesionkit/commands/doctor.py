@@ -1,5 +1,6 @@
-"""What is installed and at hand here, and what of it is broken."""
+"""The command ``doctor``: what is installed and at hand here, and what of it is broken."""
 
+import argparse
 import os
 import platform
 import re
@@ -15,8 +16,9 @@ from packaging.requirements import Requirement
 
 from lesionkit import backbones
 from lesionkit.backbones.weights import keras_cache_folder
-from lesionkit.commands.caches import in_bytes, kept
-from lesionkit.commands.members import FAMILIES, family
+from lesionkit.commands.cache import in_bytes, kept
+from lesionkit.commands.list import FAMILIES, family
+from lesionkit.commands.running import say
 from lesionkit.errors import LesionkitError
 from lesionkit.features.store import FeatureStore
 from lesionkit.files import cache_folder, storing
@@ -61,6 +63,18 @@ class Diagnosis:
         count = len(self.broken)
         lines.append(f"Broken: {count}, marked with ! above." if count else "Nothing is broken.")
         return "\n".join(lines)
+
+
+def doctor(_: argparse.Namespace) -> int:
+    """Says what is here; returns 0 when nothing is broken, else 1."""
+    looked_at = diagnosis()
+    say(str(looked_at))
+    return 1 if looked_at.broken else 0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of ``doctor``: none."""
+    parser.set_defaults(job=doctor, quiet=True)
 
 
 def diagnosis() -> Diagnosis:

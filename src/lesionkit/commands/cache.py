@@ -1,5 +1,6 @@
-"""What lesionkit keeps in its cache folder, all of which can be made again: how much it is, and giving it up."""
+"""The command ``cache``: what lesionkit keeps in its cache folder, all of which can be made again, and giving it up."""
 
+import argparse
 import contextlib
 import shutil
 from collections.abc import Collection
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lesionkit.errors import OptionError
 from lesionkit.features.store import FeatureStore
 from lesionkit.files import cache_folder
 from lesionkit.text import as_text
@@ -16,6 +18,40 @@ from lesionkit.text import as_text
 FOLDERS = {"unfinished": "unfinished", "generated": "synthetic"}
 
 KINDS = ("features", *FOLDERS)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of ``cache``."""
+    parser.set_defaults(quiet=True)
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    info = actions.add_parser("info", help="how much is kept of what, and where", allow_abbrev=False)
+    info.set_defaults(job=cache_info)
+    clear = actions.add_parser("clear", help="remove it; all of it can be made again", allow_abbrev=False)
+    clear.set_defaults(job=cache_clear)
+    clear.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)} (default: all)")
+    clear.add_argument("--yes", action="store_true", help="do it; without, it is only said what would be removed")
+
+
+def cache_info(_: argparse.Namespace) -> str:
+    """Returns what is kept."""
+    limit = f"at most {in_bytes(FeatureStore().limit)} of feature maps are kept (LESIONKIT_CACHE_LIMIT)"
+    return "\n".join([*map(str, kept()), limit])
+
+
+def cache_clear(options: argparse.Namespace) -> str:
+    """Removes what was asked for and returns what was freed.
+
+    Raises:
+        OptionError: an unknown kind, or no ``--yes``.
+    """
+    kinds = options.kinds or KINDS
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown:
+        raise OptionError(f"What is kept is {', '.join(KINDS)}. Received: {', '.join(unknown)}")
+    if not options.yes:
+        would = "\n".join(f"  {entry}" for entry in kept() if entry.kind in kinds)
+        raise OptionError(f"This would remove\n{would}\nSay that it is meant: --yes")
+    return f"{in_bytes(clear(kinds))} freed"
 
 
 @dataclass(frozen=True)
@@ -50,12 +86,12 @@ def clear(kinds: Collection[str]) -> int:
     Runs that were stopped begin anew. No run should be going on: the images that it reads may be among them.
     """
     freed = 0
-    for one in kept():
-        if one.kind == "features" and one.kind in kinds:
+    for entry in kept():
+        if entry.kind == "features" and entry.kind in kinds:
             freed += FeatureStore().clear()
-        elif one.kind in kinds:
-            shutil.rmtree(one.folder, ignore_errors=True)
-            freed += one.size - _size(one.folder)
+        elif entry.kind in kinds:
+            shutil.rmtree(entry.folder, ignore_errors=True)
+            freed += entry.size - _size(entry.folder)
     return freed
 
 
@@ -91,8 +127,8 @@ def _folders(kind: str) -> Kept:
 
 
 def _size(folder: Path) -> int:
-    found = 0
+    size = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):  # a run that ends just now takes its files with it
-            found += path.stat().st_size if path.is_file() else 0
-    return found
+            size += path.stat().st_size if path.is_file() else 0
+    return size

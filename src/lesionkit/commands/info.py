@@ -1,46 +1,28 @@
-"""The members of every family: where each comes from, and what it is and takes, in words."""
+"""The command ``info``: what a member of a family is and takes, in words."""
 
+import argparse
 import dataclasses
 import difflib
 import inspect
 import re
 import textwrap
 from dataclasses import dataclass
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 from lesionkit.backbones import Backbone
+from lesionkit.commands.list import FAMILIES, Member, family, members, plain
 from lesionkit.errors import UnknownNameError
-from lesionkit.registry import BUILT_IN
-
-FAMILIES = ("datasets", "checks", "preprocessors", "augmenters", "backbones", "heads", "trainers", "reports")
 
 
-@dataclass(frozen=True)
-class Member:
-    """A name that stands for a part.
-
-    Attributes:
-        family: plural, such as ``"heads"``.
-        name: what ``get`` takes.
-        origin: where it comes from, as the family's ``origin`` says it.
-    """
-
-    family: str
-    name: str
-    origin: str
+def info(options: argparse.Namespace) -> str:
+    """Returns what the members of a name are and take."""
+    return "\n\n".join(map(described, called(options.name)))
 
 
-def family(name: str) -> ModuleType:
-    """Returns the package of a family: ``register``, ``get``, ``names``, ``origin``."""
-    return import_module(f"lesionkit.{name}")
-
-
-def members(of: str) -> list[Member]:
-    """Returns the members of a family by name; imports none of them."""
-    registry = family(of)
-    return [Member(of, name, registry.origin(name)) for name in registry.names()]
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of ``info``."""
+    parser.set_defaults(job=info, quiet=True)
+    parser.add_argument("name", metavar="NAME", help="of a member of any family, as `lesionkit list` tells them")
 
 
 def called(name: str) -> list[Member]:
@@ -50,31 +32,15 @@ def called(name: str) -> list[Member]:
         UnknownNameError: there is none.
     """
     every = [member for of in FAMILIES for member in members(of)]
-    found = [member for member in every if member.name == name]
-    if not found:
+    members_called = [member for member in every if member.name == name]
+    if not members_called:
         near = difflib.get_close_matches(name, [member.name for member in every], n=3)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise UnknownNameError(f"No {name!r} in any family.{hint} All names: lesionkit list")
-    return found
+    return members_called
 
 
-def purpose(of: str) -> str:
-    """Returns what a family is for."""
-    return inspect.cleandoc(family(of).__doc__ or "").partition("\n")[0]
-
-
-def listed(of: str) -> str:
-    """Returns what a family is for, and its members by where they come from."""
-    found = members(of)
-    origins = sorted({one.origin for one in found}, key=lambda origin: (origin != BUILT_IN, origin))
-    lines = [_plain(purpose(of))]
-    for origin in origins:
-        names = ", ".join(one.name for one in found if one.origin == origin)
-        lines.append(textwrap.fill(f"{origin}: {names}", 100, initial_indent="  ", subsequent_indent="    "))
-    return "\n".join(lines)
-
-
-def told(member: Member) -> str:
+def described(member: Member) -> str:
     """Returns what a member is and takes; imports it.
 
     Raises:
@@ -115,7 +81,7 @@ def _function(name: str, part: Any) -> list[str]:
     for one in reversed(inspect.getmro(part)) if inspect.isclass(part) else [part]:
         meanings |= _meanings(inspect.cleandoc(one.__doc__ or ""))
     options = {str(one): meanings[one.name] for one in bare if one.name in meanings}
-    return [call, _plain(" ".join(text.partition("\n\n")[0].split())), *([_table(options)] if options else [])]
+    return [call, plain(" ".join(text.partition("\n\n")[0].split())), *([_table(options)] if options else [])]
 
 
 @dataclass(frozen=True)
@@ -136,13 +102,7 @@ def _meanings(text: str) -> dict[str, str]:
     """Returns argument -> what a Google-style docstring says of it."""
     section = re.search(r"^(?:Args|Attributes):\n((?:(?: {4}.*)?\n)*)", f"{text}\n", re.MULTILINE)
     found = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section[1] if section else "", re.MULTILINE)
-    return {name: _plain(" ".join(meaning.split())) for name, meaning in found}
-
-
-def _plain(text: str) -> str:
-    """Returns a docstring's text without its markup."""
-    text = re.sub(r":\w+:`~?(?:[\w.]*\.)?([^`<>]+)`", r"\1", text)
-    return text.replace("``", "")
+    return {name: plain(" ".join(meaning.split())) for name, meaning in found}
 
 
 def _table(rows: dict[str, str]) -> str:
