@@ -17,7 +17,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lesionkit.commands.launching import run, search_roles, training_roles
+from lesionkit.searching.launching import run, search_roles, training_roles
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -143,12 +143,15 @@ def test_the_example_of_a_search_ends_with_the_run_of_the_best_recipe(folder, ca
     assert lk.read_evaluation("out/best").held_out.chosen == "a search chose the recipe on them"
 
 
-#: Those that still are the command line itself.
-COMMAND_LINES = {"improvements.py", "launch_workers.py"}
-EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.py")) if path.name not in COMMAND_LINES]
+def test_the_example_of_improvements_compares_three_recipes(folder, capsys):
+    given = ["--data", str(folder), "--backbone", "tiny", "--folds", "2", "--output", "out"]
+    importlib.import_module("improvements").main(given)
+    assert capsys.readouterr().out == "report: out/report.md\n"
+    told = json.loads(Path("out/improvements.json").read_text())
+    assert [variant["name"] for variant in told["variants"]] == ["baseline", "dropout", "native preprocessing"]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_an_example_is_short_and_imports_what_the_reference_shows(path):
     text = path.read_text(encoding="utf-8")
     reference = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))

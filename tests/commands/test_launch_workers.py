@@ -102,7 +102,7 @@ def test_the_chief_of_a_search_whose_workers_failed_is_stopped():
 
 
 def test_one_that_does_not_stop_is_killed(launcher, monkeypatch, capfd):
-    monkeypatch.setattr("lesionkit.commands.launching.GRACE", 0.2)
+    monkeypatch.setattr("lesionkit.searching.launching.GRACE", 0.2)
     waits = WAITS.format(status=0, handler="signal.SIG_IGN")
     code = f"import json, os, sys\nif json.loads(os.environ['TF_CONFIG'])['task']['index']: sys.exit(4)\n{waits}"
     assert launcher.run([sys.executable, "-c", code], launcher.training_roles(2)) == 4

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lesionkit.commands.launching import search_roles
+from lesionkit.searching.launching import search_roles
 from lesionkit.searching.roles import in_many_processes, is_chief, is_worker
 
 

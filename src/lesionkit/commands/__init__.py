@@ -2,7 +2,7 @@
 
 A command is a file of its name with ``add_options(parser)``, which sets the default ``job``, the function that does it,
 and either adds ``--quiet`` or sets ``quiet=True``; what is heavy is imported inside the job. Its line stands in
-``COMMANDS``. Shared are ``running`` (how a command runs and ends), ``options`` and ``launching`` (several processes).
+``COMMANDS``. Shared are ``running`` (how a command runs and ends) and ``options``.
 """
 
 import argparse
@@ -22,6 +22,7 @@ COMMANDS = {
     "audit": "what a folder of images hides: copies, wrong labels, leakage, shortcuts",
     "train": "images to a trained classifier and its report",
     "search": "a better recipe for the images of a folder",
+    "improvements": "what each improvement of the baseline is worth, and how sure that is",
     "predict": "what a trained classifier answers for images",
     "report": "the reports of a run, written again",
     "compare": "whether runs are different, and how sure that is",

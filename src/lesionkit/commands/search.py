@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionkit import augmenters
-from lesionkit.commands.launching import run, search_roles
 from lesionkit.commands.options import (
     add_backbone_options,
     add_image_options,
@@ -20,6 +19,7 @@ from lesionkit.data.records import Records
 from lesionkit.data.splits import split
 from lesionkit.errors import LesionkitError
 from lesionkit.recipe import Recipe, documented_baseline
+from lesionkit.searching.launching import run, search_roles
 from lesionkit.searching.roles import in_many_processes, is_worker
 from lesionkit.searching.space import DIRECTIONS, STRATEGIES, SearchSpace
 from lesionkit.text import as_text
