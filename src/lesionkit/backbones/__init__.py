@@ -52,7 +52,7 @@ _KERAS = [
 
 _registry = Registry(
     "backbones",
-    {"efficientnet_lite0": "lesionkit.backbones.efficientnet_lite0:efficientnet_lite0"}
+    {"efficientnet_lite0": "lesionkit.backbones.efficientnet_lite:efficientnet_lite0"}
     | {name: f"lesionkit.backbones.applications:{name}" for name in _KERAS},
 )
 register, get, names, origin = _registry.register, _registry.get, _registry.names, _registry.origin
