@@ -28,6 +28,32 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def with_interval(
+    value: float | None,
+    ends: Sequence[float] | None,
+    kind: str = ".3f",
+    ends_kind: str | None = None,
+    unit: str = "",
+) -> str:
+    """Returns a value with its interval for people, such as ``56.7% [45.0%, 67.5%]``; ``n/a`` without a value.
+
+    Args:
+        value: the value, if there is one.
+        ends: the low and the high end of its interval, if there is one.
+        kind: how the value is written: a format of Python, or one that ends in ``p``, percent without the sign.
+        ends_kind: how the ends are written, if otherwise.
+        unit: what stands between the value and the interval.
+    """
+    if value is None:
+        return "n/a"
+    text = _formatted(value, kind) + unit
+    return text + (f" [{', '.join(_formatted(end, ends_kind or kind) for end in ends)}]" if ends else "")
+
+
+def _formatted(value: float, kind: str) -> str:
+    return f"{value:{kind[:-1]}%}".removesuffix("%") if kind.endswith("p") else f"{value:{kind}}"
+
+
 def html_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Returns an HTML table whose cells show as they are."""
     top = "".join(f"<th>{html_text(cell)}</th>" for cell in head)

@@ -16,6 +16,7 @@ from lesionkit.experiments.variant_files import FILES, write_improvements
 from lesionkit.experiments.variant_report import Row
 from lesionkit.metrics import three_scores
 from lesionkit.metrics.intervals.comparison import BETTER, CANNOT_TELL, WORSE, Comparison
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.recipe import Recipe
 
 OPTIMISTIC = "optimistic: tuned on these images"
@@ -34,7 +35,8 @@ def row(name, difference=None, *, needed=1200, **options):
     value = 0.4 + (difference or 0)
     comparison = None if difference is None else compared(difference, needed=needed)
     settings = {"test": None, "seconds": 90.0} | options
-    return Row(name, f"what {name} is", Recipe(), value, (value - 0.02, value + 0.02), 0.5, 1.2, comparison, **settings)
+    scores = dict.fromkeys(SCORES, 0.7) | {"accuracy": 0.5, "balanced_accuracy": value, "loss": 1.2}
+    return Row(name, f"what {name} is", Recipe(), scores, (value - 0.02, value + 0.02), comparison, **settings)
 
 
 ROWS = (row("base"), row("good", 0.05), row("bad", -0.06), row("open", 0.01), row("top", 0.08, optimistic=True))
@@ -106,7 +108,7 @@ def test_json_holds_every_row_whole(tmp_path):
     for one, entry in zip(ROWS, told["variants"], strict=True):
         assert (entry["name"], entry["balanced_accuracy"], entry["optimistic"]) == (
             one.name,
-            one.balanced_accuracy,
+            one.scores["balanced_accuracy"],
             one.optimistic,
         )
         assert Recipe.from_dict(entry["recipe"]) == one.recipe

@@ -96,9 +96,11 @@ def test_no_model_judges_the_lesions_it_learned_from(found, known, recipe, monke
 def test_the_first_row_is_the_baseline_and_the_others_are_compared_with_it(found, known):
     base, other = rows_of(found[0], known)
     assert base.comparison is None
-    assert other.comparison.baseline == pytest.approx(base.balanced_accuracy)
-    assert other.comparison.difference == pytest.approx(other.balanced_accuracy - base.balanced_accuracy)
-    assert base.interval[0] <= base.balanced_accuracy <= base.interval[1]
+    assert other.comparison.baseline == pytest.approx(base.scores["balanced_accuracy"])
+    assert other.comparison.difference == pytest.approx(
+        other.scores["balanced_accuracy"] - base.scores["balanced_accuracy"]
+    )
+    assert base.interval[0] <= base.scores["balanced_accuracy"] <= base.interval[1]
     assert base.test["as_shipped"].n == 9
 
 

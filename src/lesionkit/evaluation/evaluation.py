@@ -19,6 +19,7 @@ from lesionkit.metrics.conformal import ConformalSets, Coverage, conformal_sets,
 from lesionkit.metrics.malignancy import Malignancy, malignancy_of
 from lesionkit.metrics.operating_points import OperatingPoint, operating_point
 from lesionkit.metrics.robustness import Stress
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.metrics.selective import Selective, selective
 from lesionkit.metrics.three_scores import NAMES, Gain, Score, shown
 from lesionkit.text import html_table, html_text
@@ -270,8 +271,8 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         told = {NAMES[name]: one.to_dict() for name, one in self.scores.items() if one}
-        rows = [(name, one["n"], *(shown(one, score) for score in classification.SCORED)) for name, one in told.items()]
-        head = ("score", "images", *(name.replace("_", " ") for name in classification.SCORED))
+        rows = [(name, one["n"], *(shown(one, score) for score in SCORES)) for name, one in told.items()]
+        head = ("score", "images", *(name.replace("_", " ") for name in SCORES))
         missing = (f"{NAMES[name]}: not computed, {why}" for name, why in self.relation.missing.items())
         gained = (f"Over a model that sees no lesion: {self.gain}",) if self.gain else ()
         notes = "".join(f"<p>{html_text(line)}</p>" for line in (*self.substitutions, *missing, *gained))

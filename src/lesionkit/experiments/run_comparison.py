@@ -13,8 +13,8 @@ import numpy.typing as npt
 from lesionkit.errors import DataError, OptionError
 from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.evaluation.files import read_evaluation
-from lesionkit.metrics.classification import SCORED
 from lesionkit.metrics.intervals.comparison import Comparison, McNemar, compare, mcnemar
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.metrics.three_scores import NAMES, Score, score, shown
 from lesionkit.recipe import Recipe, flat
 from lesionkit.text import as_text
@@ -44,7 +44,7 @@ class Duel:
     Attributes:
         name: the contender's.
         seeds: pairs of seeds (the first contender's, its own) that were compared.
-        scores: ``"accuracy"``, ``"balanced_accuracy"`` and ``"loss"`` -> comparison, at the level that all contenders
+        scores: each of :data:`~lesionkit.metrics.score_table.SCORES` -> comparison, at the level that all contenders
             need together.
         mcnemar: of each pair of seeds.
     """
@@ -252,7 +252,7 @@ def _duel(first: Contender, other: Contender, rows: Rows, comparisons: int) -> D
     one = next(iter(first.evaluations.values()))
     labels, groups = one.labels[rows], one.relation.group[rows]
     stacked = np.stack(theirs), np.stack(ours)
-    found = {name: compare(labels, *stacked, groups, score=name, comparisons=comparisons) for name in SCORED}
+    found = {name: compare(labels, *stacked, groups, score=name, comparisons=comparisons) for name in SCORES}
     return Duel(other.name, seeds, found, tuple(mcnemar(labels, a, b) for a, b in zip(theirs, ours, strict=True)))
 
 

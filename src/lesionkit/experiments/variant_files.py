@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from lesionkit.experiments.variant_report import OPTIMISTIC, Facts, Row, markdown_of, named, page_of, words
+from lesionkit.experiments.variant_report import JUDGED_BY, OPTIMISTIC, Facts, Row, markdown_of, named, page_of, words
 from lesionkit.files import whole_file, write_json, write_text
 from lesionkit.metrics.intervals.comparison import BETTER, CANNOT_TELL, WORSE, Comparison
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.metrics.three_scores import NAMES
 from lesionkit.reproducibility import environment
 from lesionkit.text import as_text
@@ -60,7 +61,7 @@ def write_improvements(
     with whole_file(target / "plot.png") as beside:
         compared = [(named(row), row.comparison) for row in rows if row.comparison is not None]
         under = [as_text(words(facts[name])) for name in ("data", "judged") if name in facts]
-        forest(compared, rows[0].balanced_accuracy, under).savefig(beside, dpi=150)
+        forest(compared, rows[0].scores[JUDGED_BY], under).savefig(beside, dpi=150)
     return target
 
 
@@ -111,6 +112,7 @@ def forest(compared: Sequence[tuple[str, Comparison]], baseline: float, under: S
 
 def _entry(row: Row) -> dict[str, Any]:
     told = {item.name: getattr(row, item.name) for item in dataclasses.fields(row)}
+    told |= told.pop("scores")
     told["recipe"] = row.recipe.to_dict()
     told["comparison"] = None if row.comparison is None else dataclasses.asdict(row.comparison)
     told["note"] = OPTIMISTIC if row.optimistic else None
@@ -124,20 +126,22 @@ def _in_figures(row: Row) -> dict[str, str]:
     compared = row.comparison
     ends = dict.fromkeys(("difference", "difference_low", "difference_high", "adjusted_low", "adjusted_high"), "")
     if compared is not None:
-        figures = (compared.difference, *compared.interval, *compared.adjusted)
-        ends = {name: _points(figure) for name, figure in zip(ends, figures, strict=True)}
+        values = (compared.difference, *compared.interval, *compared.adjusted)
+        ends = {name: _points(value) for name, value in zip(ends, values, strict=True)}
+    figures = {
+        name: _points(row.scores[name]) if kind.share else f"{row.scores[name]:.4f}" for name, kind in SCORES.items()
+    }
     tested = {name: None if row.test is None else row.test.get(name) for name in NAMES}
     return {
         "variant": named(row),
         "what": as_text(row.what),
-        "balanced_accuracy": _points(row.balanced_accuracy),
+        JUDGED_BY: figures.pop(JUDGED_BY),
         "low": _points(row.interval[0]),
         "high": _points(row.interval[1]),
         **ends,
         "verdict": "baseline" if compared is None else compared.verdict,
         "images_needed": "" if compared is None else str(compared.images_needed or ""),
-        "accuracy": _points(row.accuracy),
-        "loss": f"{row.loss:.4f}",
+        **figures,
         **{
             f"test_{name.replace('.', '_')}": _points(score.balanced_accuracy if score else None)
             for name, score in tested.items()

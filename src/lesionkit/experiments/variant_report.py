@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from lesionkit.experiments.differences import differences
 from lesionkit.metrics.intervals.comparison import BETTER, CANNOT_TELL, WORSE, Comparison
 from lesionkit.metrics.intervals.resampling import RESAMPLES
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.metrics.three_scores import NAMES, Score, shown
 from lesionkit.pages.page import Section, Table, document
 from lesionkit.recipe import Recipe
-from lesionkit.text import as_markdown, as_text, markdown_table
+from lesionkit.text import as_markdown, as_text, markdown_table, with_interval
+
+#: The score by which variants are compared.
+JUDGED_BY = "balanced_accuracy"
 
 Facts = Mapping[str, str | Sequence[str]]
 
@@ -43,10 +47,8 @@ class Row:
         name: its name.
         what: what it changes, in words.
         recipe: what was trained.
-        balanced_accuracy: mean over the seeds, in cross-validation.
-        interval: (low, high) of it, 95%.
-        accuracy: mean over the seeds.
-        loss: mean over the seeds, categorical cross-entropy.
+        scores: each of :data:`~lesionkit.metrics.score_table.SCORES` -> mean over the seeds, in cross-validation.
+        interval: (low, high) of the balanced accuracy, 95%.
         comparison: with the baseline, by balanced accuracy; None for the baseline itself.
         test: score of the shipped test set -> itself; None where it was not scored.
         seconds: of all trainings of the variant.
@@ -56,14 +58,17 @@ class Row:
     name: str
     what: str
     recipe: Recipe
-    balanced_accuracy: float
+    scores: Mapping[str, float]
     interval: tuple[float, float]
-    accuracy: float
-    loss: float
     comparison: Comparison | None
     test: Mapping[str, Score | None] | None
     seconds: float
     optimistic: bool = False
+
+    @property
+    def judged(self) -> str:
+        """Its balanced accuracy with its interval, for people."""
+        return with_interval(self.scores[JUDGED_BY], self.interval, ".1%", ".1p")
 
 
 def named(row: Row) -> str:
@@ -80,7 +85,7 @@ def markdown_of(rows: Sequence[Row], facts: Facts, missing: Sequence[str]) -> st
         "![The difference of each variant to the baseline, with its interval](plot.png)",
         "## The table",
         "In cross-validation. Accuracies in percent, differences of balanced accuracy to the baseline in points.",
-        markdown_table(_HEAD, map(_cells, rows)),
+        markdown_table(_head(), map(_cells, rows)),
         "\n".join(f"- **{as_markdown(named(row))}**: {as_markdown(row.what)}" for row in rows),
         "## The shipped test set",
         *_test_text([row for row in rows if row.test is not None]),
@@ -99,14 +104,14 @@ def words(told: str | Sequence[str]) -> str:
 
 def _conclusions(rows: Sequence[Row]) -> Iterator[str]:
     base, *others = rows
-    yield f"The baseline reaches a balanced accuracy of {_ranged(base.balanced_accuracy, base.interval)}."
+    yield f"The baseline reaches a balanced accuracy of {base.judged}."
     compared = [(row, row.comparison) for row in others if row.comparison is not None]
     sure = [pair for pair in compared if pair[1].verdict == BETTER and not pair[0].optimistic]
     if sure:
         best, by = max(sure, key=lambda pair: pair[1].difference)
         yield (
-            f"Best of what is better: {as_text(best.name)}, with {_ranged(best.balanced_accuracy, best.interval)}. "
-            f"That is {_ranged(by.difference, by.interval, '+')} points more than the baseline, and holds for "
+            f"Best of what is better: {as_text(best.name)}, with {best.judged}. "
+            f"That is {with_interval(by.difference, by.interval, '+.1p')} points more than the baseline, and holds for "
             f"{len(compared)} comparison{'s' * (len(compared) > 1)} at once."
         )
     elif others:
@@ -125,33 +130,23 @@ def _in_short(row: Row, compared: Comparison) -> str:
     return f"{told}, no difference" if needed is None else f"{told}, which about {needed:,} images would tell"
 
 
-_HEAD = (
-    "variant",
-    "balanced accuracy [95%]",
-    "difference [95%]",
-    "by seed",
-    "verdict",
-    "images needed",
-    "accuracy",
-    "loss",
-    "minutes",
-)
+def _head() -> list[str]:
+    others = [kind.label for name, kind in SCORES.items() if name != JUDGED_BY]
+    compared = ["difference [95%]", "by seed", "verdict", "images needed"]
+    return ["variant", f"{SCORES[JUDGED_BY].label} [95%]", *compared, *others, "minutes"]
 
 
 def _cells(row: Row) -> list[str]:
-    own = [f"{100 * row.accuracy:.1f}", f"{row.loss:.3f}", f"{row.seconds / 60:.1f}"]
-    compared, value = row.comparison, _ranged(row.balanced_accuracy, row.interval, unit="")
+    others = {kind: row.scores[name] for name, kind in SCORES.items() if name != JUDGED_BY}
+    own = [with_interval(value, None, ".1p" if kind.share else ".3f") for kind, value in others.items()]
+    own.append(f"{row.seconds / 60:.1f}")
+    compared, value = row.comparison, with_interval(row.scores[JUDGED_BY], row.interval, ".1p")
     if compared is None:
         return [named(row), value, "", "", "baseline", "", *own]
     needed = "no difference" if compared.images_needed is None else f"{compared.images_needed:,}"
     seeds = ", ".join(f"{100 * one:+.1f}" for one in compared.by_seed)
-    difference = _ranged(compared.difference, compared.interval, "+")
+    difference = with_interval(compared.difference, compared.interval, "+.1p")
     return [named(row), value, difference, seeds, compared.verdict, needed, *own]
-
-
-def _ranged(value: float, ends: tuple[float, float], sign: str = "", unit: str = "%") -> str:
-    told = ", ".join(f"{100 * end:{sign}.1f}" for end in ends)
-    return f"{100 * value:{sign}.1f}{'' if sign else unit} [{told}]"
 
 
 def _test_text(rows: Sequence[Row]) -> Iterator[str]:
@@ -193,7 +188,7 @@ def page_of(rows: Sequence[Row], facts: Facts, missing: Sequence[str]) -> str:
                 "In cross-validation",
                 [how],
                 differences(compared, name="differences") if compared else None,
-                table=Table("The variants", _HEAD, [_cells(row) for row in rows]),
+                table=Table("The variants", _head(), [_cells(row) for row in rows]),
                 items=[f"{named(row)}: {row.what}" for row in rows],
             ),
             Section("The shipped test set", [_NO_TEST if tested is None else _FOR_INFORMATION], table=tested),

@@ -18,13 +18,12 @@ from lesionkit.data.summary import Seen
 from lesionkit.evaluation.evaluate import evaluate
 from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.experiments.fitting import build, fit, shared
-from lesionkit.experiments.variant_report import Row
+from lesionkit.experiments.variant_report import JUDGED_BY, Row
 from lesionkit.features.store import FeatureStore, store_of
 from lesionkit.files import whole_file
-from lesionkit.metrics import classification
-from lesionkit.metrics.classification import SCORED
 from lesionkit.metrics.intervals import resampling
 from lesionkit.metrics.intervals.comparison import compare
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.model.views import views_of
 from lesionkit.recipe import Recipe
 from lesionkit.reproducibility import environment, identity, is_deterministic
@@ -176,10 +175,7 @@ def rows_of(answers: Sequence[VariantPredictions], records: Records, *, comparis
     base = answers[0].probabilities
     rows = []
     for number, one in enumerate(answers):
-        drawn = resampling.bootstrap(labels, *one.probabilities, groups=groups)
-        scores = {
-            name: [getattr(classification, name)(labels, of_seed) for of_seed in one.probabilities] for name in SCORED
-        }
+        drawn = resampling.bootstrap(labels, *one.probabilities, groups=groups, scores=[JUDGED_BY])[JUDGED_BY]
         compared = (
             compare(labels, base, one.probabilities, groups, comparisons=comparisons or len(answers) - 1)
             if number
@@ -190,10 +186,11 @@ def rows_of(answers: Sequence[VariantPredictions], records: Records, *, comparis
                 name=one.variant.name,
                 what=one.variant.what,
                 recipe=one.variant.recipe,
-                balanced_accuracy=float(np.mean(scores["balanced_accuracy"])),
-                interval=resampling.interval(drawn[..., SCORED.index("balanced_accuracy")].mean(axis=0)),
-                accuracy=float(np.mean(scores["accuracy"])),
-                loss=float(np.mean(scores["loss"])),
+                scores={
+                    name: float(np.mean([kind(labels, of_seed) for of_seed in one.probabilities]))
+                    for name, kind in SCORES.items()
+                },
+                interval=resampling.interval(drawn.mean(axis=0)),
                 comparison=compared,
                 test=None if one.test is None else one.test.scores,
                 seconds=one.seconds,

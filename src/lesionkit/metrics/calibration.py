@@ -249,5 +249,5 @@ def _drawn(labels: Labels, groups: Labels, answers: tuple[Probabilities, ...]) -
     measured = np.array([np.abs(part.sum(axis=0)).sum() / len(labels) for part in parts[1:]])
     means = (means - means.mean(axis=1, keepdims=True) + measured[:, None]).reshape(len(answers), 3, -1)
     names = ("expected_calibration_error", "equal_mass_error", "brier")
-    losses = resampling.bootstrap(labels, *answers, groups=groups)[..., classification.SCORED.index("loss")]
-    return {name: means[:, place] for place, name in enumerate(names)} | {"loss": losses}
+    losses = resampling.bootstrap(labels, *answers, groups=groups, scores=["loss"])
+    return {name: means[:, place] for place, name in enumerate(names)} | losses

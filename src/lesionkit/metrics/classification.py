@@ -17,9 +17,6 @@ from lesionkit.text import as_text
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.floating[Any]]
 
-#: The scores that :func:`~lesionkit.metrics.intervals.resampling.bootstrap` gives, in its order.
-SCORED = ("accuracy", "balanced_accuracy", "loss")
-
 
 def accuracy(labels: Labels, probabilities: Probabilities) -> float:
     """Returns the share of images whose likeliest class is the label."""

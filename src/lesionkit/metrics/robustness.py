@@ -140,13 +140,17 @@ def stress_of(
     for one in answers:
         classification.checked(labels, one)
     count = len(np.unique(groups))
-    drawn = resampling.bootstrap(labels, *answers, groups=groups)[..., :2] if count > 1 else None
+    drawn = (
+        resampling.bootstrap(labels, *answers, groups=groups, scores=("accuracy", "balanced_accuracy"))
+        if count > 1
+        else None
+    )
     untouched = _scores(labels, answers[0])
     rows = []
     for place, change in enumerate(changes, start=1):
         scores = _scores(labels, answers[place])
         flips = classification.predicted(answers[place]) != classification.predicted(answers[0])
-        apart = None if drawn is None else np.round(drawn[place] - drawn[0], 12)
+        apart = drawn and {name: np.round(values[place] - values[0], 12) for name, values in drawn.items()}
         lost = scores[0] - untouched[0], scores[1] - untouched[1]
         intervals, adjusted, verdict = _doubt(apart, flips, groups, len(changes))
         rows.append(Stressed(*change, *scores, *lost, float(np.mean(flips)), intervals, adjusted, verdict))
@@ -159,14 +163,13 @@ def _scores(labels: Labels, answers: npt.NDArray[np.float64]) -> tuple[float, fl
 
 
 def _doubt(
-    apart: npt.NDArray[np.float64] | None, flips: npt.NDArray[np.bool_], groups: Labels, comparisons: int
+    apart: Mapping[str, npt.NDArray[np.float64]] | None, flips: npt.NDArray[np.bool_], groups: Labels, comparisons: int
 ) -> tuple[dict[str, tuple[float, float]] | None, tuple[float, float] | None, str]:
-    """Returns the intervals, the adjusted one and the verdict of a row from (resamples, 2) changes of the scores."""
+    """Returns the intervals, the adjusted one and the verdict of a row from score -> (resamples,) changes of it."""
     flip_rate = share_interval(flips, groups)
     if apart is None or flip_rate is None:
         return None, None, CANNOT_TELL
-    accuracy, balanced = (resampling.interval(column) for column in apart.T)
-    low, high = resampling.interval(apart[:, 1], 1 - (1 - LEVEL) / comparisons)
+    ends = {f"{name}_change": resampling.interval(values) for name, values in apart.items()}
+    low, high = resampling.interval(apart["balanced_accuracy"], 1 - (1 - LEVEL) / comparisons)
     verdict = WORSE if high < 0 else BETTER if low > 0 else CANNOT_TELL
-    ends = {"accuracy_change": accuracy, "balanced_accuracy_change": balanced, "flip_rate": flip_rate}
-    return ends, (low, high), verdict
+    return ends | {"flip_rate": flip_rate}, (low, high), verdict

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from lesionkit.data.relation import Relation
 from lesionkit.errors import DataError
-from lesionkit.metrics import classification
-from lesionkit.metrics.classification import SCORED, Labels, Probabilities
+from lesionkit.metrics.classification import Labels, Probabilities
 from lesionkit.metrics.intervals import resampling
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.text import as_text
 
 #: The scores in order, and what each is called in words.
@@ -141,10 +141,13 @@ def score(
     groups = len(np.unique(group))
     if not len(labels):
         return Score(0, 0, None, None, None, None, 0, empty, nothing)
-    accuracy, balanced, loss = (getattr(classification, name)(labels, probabilities) for name in SCORED)
-    one = "no intervals: all images are of one group" if groups == 1 else None
-    drawn = None if one else resampling.bootstrap(labels, probabilities, groups=group)[0]
-    return Score(len(labels), groups, accuracy, balanced, loss, _intervals(drawn), int(present.sum()), empty, one)
+    accuracy, balanced, loss = (kind(labels, probabilities) for kind in SCORES.values())
+    reason = "no intervals: all images are of one group" if groups == 1 else None
+    ends = None
+    if reason is None:
+        drawn = resampling.bootstrap(labels, probabilities, groups=group)
+        ends = {name: resampling.interval(values) for name, (values,) in drawn.items()}
+    return Score(len(labels), groups, accuracy, balanced, loss, ends, int(present.sum()), empty, reason)
 
 
 def gain(
@@ -155,16 +158,14 @@ def gain(
     group: npt.NDArray[np.int64],
 ) -> Gain:
     """Returns what ``probabilities`` (n, C) add over those of a model that sees no lesion, n >= 1."""
-    told = score(labels, shortcut, class_names, group)
-    drawn = None
-    if told.intervals:
-        ours, theirs = resampling.bootstrap(labels, probabilities, shortcut, groups=group)
-        drawn = (ours - theirs)[:, :2]
-    accuracy, balanced = (
-        getattr(classification, name)(labels, probabilities) - getattr(classification, name)(labels, shortcut)
-        for name in SCORED[:2]
-    )
-    return Gain(told, accuracy, balanced, _intervals(drawn))
+    kinds = {name: kind for name, kind in SCORES.items() if kind.direction == "max"}
+    seen = score(labels, shortcut, class_names, group)
+    ends = None
+    if seen.intervals:
+        drawn = resampling.bootstrap(labels, probabilities, shortcut, groups=group)
+        ends = {name: resampling.interval(drawn[name][0] - drawn[name][1]) for name in kinds}
+    accuracy, balanced = (kind(labels, probabilities) - kind(labels, shortcut) for kind in kinds.values())
+    return Gain(seen, accuracy, balanced, ends)
 
 
 def to_dict(scores: Mapping[str, Score | None], relation: Relation) -> dict[str, Any]:
@@ -217,20 +218,11 @@ def shown(told: Mapping[str, Any], name: str) -> str:
 def gained(told: Mapping[str, Any]) -> str:
     """Returns the entry ``gain`` of a :class:`Gain` as data in words: points of accuracy and balanced accuracy."""
     parts = []
-    for name in SCORED[:2]:
+    for name in ("accuracy", "balanced_accuracy"):
         ends = (told["intervals"] or {}).get(name)
         ranged = f" [{', '.join(f'{100 * end:+.1f}' for end in ends)}]" if ends else ""
         parts.append(f"{100 * told[name]:+.2f}{ranged} points of {name.replace('_', ' ')}")
     return " and ".join(parts)
-
-
-def _intervals(drawn: npt.NDArray[np.float64] | None) -> dict[str, tuple[float, float]] | None:
-    """Returns score -> interval of the columns (resamples, scores) of ``drawn``."""
-    return (
-        None
-        if drawn is None
-        else {name: resampling.interval(column) for name, column in zip(SCORED, drawn.T, strict=False)}
-    )
 
 
 def _lists(intervals: Mapping[str, tuple[float, float]] | None) -> dict[str, list[float]] | None:

@@ -19,7 +19,7 @@ from lesionkit.experiments.fitting import build, fit, shared
 from lesionkit.features.shards import Features
 from lesionkit.features.store import FeatureStore
 from lesionkit.metrics import classification
-from lesionkit.metrics.classification import SCORED
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.model.assembly import with_head
 from lesionkit.model.inference import predict
 from lesionkit.model.parts import frozen_part, parts
@@ -83,10 +83,10 @@ class Judge:
                 fit(recipe, model, learned, watched, store=self.store, resume_dir=kept)
                 _, answers = classification.checked(judging.label, self._answers(model, judging))
             probabilities[[place[source] for source in judging.source]] = answers
-            found.append([getattr(classification, name)(judging.label, answers) for name in SCORED])
+            found.append([kind(judging.label, answers) for kind in SCORES.values()])
         shutil.rmtree(unfinished, ignore_errors=True)
         means = map(float, np.mean(found, axis=0))
-        return {f"val_{name}": mean for name, mean in zip(SCORED, means, strict=True)}, probabilities
+        return {f"val_{name}": mean for name, mean in zip(SCORES, means, strict=True)}, probabilities
 
     def _answers(self, model: keras.Model, judging: Records) -> npt.NDArray[np.float64]:
         """Returns (n, C) probabilities; the features of a frozen backbone are looked for once while it is kept."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lesionkit.data.records import Records
-from lesionkit.metrics.classification import SCORED
 from lesionkit.metrics.intervals import resampling
 from lesionkit.metrics.intervals.comparison import BETTER, WORSE, compare
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.searching.trials import Trial, ranked
 
 #: Said with every leaderboard.
@@ -47,11 +47,11 @@ def leaderboard(trials: Sequence[Trial], judging: Records, objective: str, direc
     failed = [Place(None, one) for one in trials if one.error is not None]
     score = objective.removeprefix("val_")
     known = [one.probabilities is not None for one in finished]
-    if score not in SCORED or not finished or not all(known):
+    if score not in SCORES or not finished or not all(known):
         return [Place(rank, one) for rank, one in enumerate(finished, 1)] + failed
     labels, groups = judging.label, judging.groups()
     answers = [one.probabilities for one in finished if one.probabilities is not None]
-    drawn = resampling.bootstrap(labels, *answers, groups=groups)[..., SCORED.index(score)]
+    drawn = resampling.bootstrap(labels, *answers, groups=groups, scores=[score])[score]
     places = []
     for rank, (one, own, values) in enumerate(zip(finished, answers, drawn, strict=True), 1):
         verdict = "best"

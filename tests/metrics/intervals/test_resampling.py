@@ -19,7 +19,7 @@ def test_totals_are_drawn_as_the_scores_are():
     groups = np.arange(80) // 2
     hits = classification.predicted(probabilities) == labels
     found = totals(np.stack([hits, np.ones(80)], axis=1), groups)
-    scored = resampling.bootstrap(labels, probabilities, groups=groups)[0, :, 0]
+    scored = resampling.bootstrap(labels, probabilities, groups=groups)["accuracy"][0]
     np.testing.assert_allclose(resampling.interval(found[:, 0] / found[:, 1]), resampling.interval(scored), atol=0.015)
 
 
@@ -77,10 +77,10 @@ def test_an_interval_leaves_out_as_much_at_either_end():
 
 def test_2000_resamples_of_seed_0_are_the_default():
     labels, groups = np.array([0, 1, 0, 1]), np.arange(4)
-    found = resampling.bootstrap(labels, np.tile(np.array([[0.7, 0.3], [0.2, 0.8]]), (2, 1)), groups=groups)
-    asked = resampling.bootstrap(
-        labels, np.tile(np.array([[0.7, 0.3], [0.2, 0.8]]), (2, 1)), groups=groups, resamples=2000, seed=0
-    )
-    other = resampling.bootstrap(labels, np.tile(np.array([[0.7, 0.3], [0.2, 0.8]]), (2, 1)), groups=groups, seed=1)
-    np.testing.assert_array_equal(found, asked)
-    assert not np.array_equal(found, other, equal_nan=True)
+    answers = np.tile(np.array([[0.7, 0.3], [0.2, 0.8]]), (2, 1))
+    options = {"groups": groups, "scores": ["loss"]}
+    default = resampling.bootstrap(labels, answers, **options)["loss"]
+    same = resampling.bootstrap(labels, answers, **options, resamples=2000, seed=0)["loss"]
+    other = resampling.bootstrap(labels, answers, **options, seed=1)["loss"]
+    np.testing.assert_array_equal(default, same)
+    assert not np.array_equal(default, other)

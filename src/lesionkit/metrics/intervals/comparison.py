@@ -9,9 +9,10 @@ from scipy import stats
 
 from lesionkit.errors import DataError, OptionError
 from lesionkit.metrics import classification
-from lesionkit.metrics.classification import SCORED, Labels
+from lesionkit.metrics.classification import Labels
 from lesionkit.metrics.intervals import resampling
 from lesionkit.metrics.intervals.resampling import LEVEL, RESAMPLES
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.options import checked_count
 
 BETTER, WORSE, CANNOT_TELL = "better", "worse", "cannot tell"
@@ -25,12 +26,12 @@ class Comparison:
         score: which one.
         baseline: its value.
         value: the other's.
-        difference: ``value - baseline``; for ``loss``, less is better.
+        difference: ``value - baseline``; whether more is better, its entry of the table says.
         interval: (low, high) of the difference at 95%, for this comparison alone.
         adjusted: (low, high) at the level that all comparisons together need; the verdict is by it.
         verdict: ``"better"``, ``"worse"``, or ``"cannot tell"`` where ``adjusted`` holds 0.
         images_needed: about how many images of this kind would tell a difference of this size; None where there is
-        none.
+            none, or more images would not narrow its interval.
         by_seed: the difference of each seed.
     """
 
@@ -72,7 +73,7 @@ def compare(
         baseline: (S, n, C) probabilities of S seeds, for images that the models were not trained on.
         other: (S, n, C), of the same images.
         groups: (n,) equal for images of one group; two groups or more.
-        score: one of :data:`~lesionkit.metrics.classification.SCORED`.
+        score: one of :data:`~lesionkit.metrics.score_table.SCORES`.
         comparisons: how many are made with this baseline.
         resamples: how often groups and seeds are drawn.
         seed: of the draws.
@@ -81,8 +82,8 @@ def compare(
         DataError: arrays that do not fit together.
         OptionError: an unknown score, or no comparison.
     """
-    if score not in SCORED:
-        raise OptionError(f"score is one of {', '.join(SCORED)}. Received: {score!r}")
+    if score not in SCORES:
+        raise OptionError(f"score is one of {', '.join(SCORES)}. Received: {score!r}")
     checked_count(comparisons, "comparisons")
     shapes = np.shape(baseline), np.shape(other)
     if len(shapes[0]) != 3 or shapes[0] != shapes[1] or not shapes[0][0]:
@@ -93,13 +94,13 @@ def compare(
             f"{np.shape(groups)}, {len(np.unique(groups))} of them"
         )
     answers = [classification.checked(labels, one)[1] for one in [*baseline, *other]]
-    place, seeds = SCORED.index(score), len(baseline)
-    values = np.array([getattr(classification, score)(labels, one) for one in answers]).reshape(2, seeds)
+    kind, seeds = SCORES[score], len(baseline)
+    values = np.array([kind(labels, one) for one in answers]).reshape(2, seeds)
     ours, theirs = answers[seeds:], answers[:seeds]
     swapped = _sorted(labels, ours) < _sorted(labels, theirs)  # resamples depend on the order in which they are given
     paired = [*ours, *theirs] if swapped else answers
-    drawn = resampling.bootstrap(labels, *paired, groups=groups, resamples=resamples, seed=seed)[..., place]
-    first, second = drawn.reshape(2, seeds, resamples)
+    drawn = resampling.bootstrap(labels, *paired, groups=groups, scores=[score], resamples=resamples, seed=seed)
+    first, second = drawn[score].reshape(2, seeds, resamples)
     chosen = np.random.default_rng([seed, 1]).integers(seeds, size=(seeds, resamples))
     apart = first - second if swapped else second - first
     spread = np.round(np.take_along_axis(apart, chosen, axis=0).mean(axis=0), 12)
@@ -113,8 +114,8 @@ def compare(
         difference,
         resampling.interval(spread),
         adjusted,
-        _verdict(adjusted, less_is_better=score == "loss"),
-        images_needed(len(labels), difference, adjusted),
+        _verdict(adjusted, less_is_better=kind.direction == "min"),
+        images_needed(len(labels), difference, adjusted) if kind.narrows else None,
         tuple(map(float, by_seed)),
     )
 

@@ -1,7 +1,7 @@
 """Images drawn again by whole groups: scores, sums and shares on the resamples, and intervals of them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from lesionkit.errors import DataError
 from lesionkit.metrics.classification import Labels, Probabilities, cross_entropies, predicted
+from lesionkit.metrics.score_table import SCORES, Sums
 
 #: How often the images are drawn again, and the share of the draws that an interval holds.
 RESAMPLES, LEVEL = 2000, 0.95
@@ -17,35 +18,40 @@ _AT_ONCE = 2**20
 
 
 def bootstrap(
-    labels: Labels, *answers: Probabilities, groups: Labels, resamples: int = RESAMPLES, seed: int = 0
-) -> npt.NDArray[np.float64]:
-    """Returns (answers, resamples, 3): three scores of each of ``answers``, on images drawn again by whole groups.
+    labels: Labels,
+    *answers: Probabilities,
+    groups: Labels,
+    scores: Iterable[str] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Returns score -> (answers, resamples): its values for each of ``answers``, on images drawn again by whole groups.
 
-    The scores are :data:`~lesionkit.metrics.classification.SCORED`. A resample draws as many groups as there are, with
-    replacement, so that images of one lesion or patient, which are alike, come and go together (Cameron, Gelbach and
-    Miller 2008, "Bootstrap-based improvements for inference with clustered errors"). All answers are scored on the same
-    resamples: their differences are paired. A class without an image in a resample is left out of its balanced
-    accuracy. Neither the order of the images nor the numbers that stand for groups matter.
+    A resample draws as many groups as there are, with replacement, so that images of one lesion or patient, which are
+    alike, come and go together (Cameron, Gelbach and Miller 2008, "Bootstrap-based improvements for inference with
+    clustered errors"). All answers are scored on the same resamples: their differences are paired. A class without an
+    image in a resample is left out of its balanced accuracy. Neither the order of the images nor the numbers that stand
+    for groups matter.
 
     Args:
         labels: (n,), n >= 1.
         answers: one or more (n, C) probabilities for the same images.
         groups: (n,) whole numbers, equal for images of one group.
+        scores: names of :data:`~lesionkit.metrics.score_table.SCORES`; None: all.
         resamples: how many.
         seed: of the draws.
     """
-    classes = answers[0].shape[1]
+    classes, count = answers[0].shape[1], len(answers)
     hot = np.eye(classes)[labels]
+    calls = [np.eye(classes)[predicted(one)] for one in answers]
     parts = [hot]
-    for one in answers:
-        parts += [hot * (predicted(one) == labels)[:, None], cross_entropies(labels, one)[:, None]]
-    sums = totals(np.concatenate(parts, axis=1), groups, resamples, seed)
-    images = sums[:, None, :classes]
-    sums_of_answers = sums[:, classes:].reshape(resamples, len(answers), classes + 1)
-    hits, losses = sums_of_answers[..., :-1], sums_of_answers[..., -1]
-    recalls = (hits / np.maximum(images, 1)).sum(axis=-1) / np.count_nonzero(images, axis=-1)
-    found = [hits.sum(axis=-1) / images.sum(axis=-1), recalls, losses / images.sum(axis=-1)]
-    return np.stack(found, axis=-1).transpose(1, 0, 2)
+    for one, called in zip(answers, calls, strict=True):
+        parts += [hot * called, cross_entropies(labels, one)[:, None]]
+    sums = totals(np.concatenate([*parts, *calls], axis=1), groups, resamples, seed)
+    images, right, called = np.split(sums, [classes, classes + count * (classes + 1)], axis=1)
+    right = right.reshape(resamples, count, classes + 1)
+    told = Sums(images[:, None], right[..., :-1], called.reshape(resamples, count, classes), right[..., -1])
+    return {name: SCORES[name].of_sums(told).T for name in (SCORES if scores is None else scores)}
 
 
 def drawn(count: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
