@@ -30,7 +30,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def with_interval(
     value: float | None,
-    ends: Sequence[float] | None,
+    ends: Sequence[float] | None = None,
     kind: str = ".3f",
     ends_kind: str | None = None,
     unit: str = "",

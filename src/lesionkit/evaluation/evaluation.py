@@ -19,9 +19,9 @@ from lesionkit.metrics.conformal import ConformalSets, Coverage, conformal_sets,
 from lesionkit.metrics.malignancy import Malignancy, malignancy_of
 from lesionkit.metrics.operating_points import OperatingPoint, operating_point
 from lesionkit.metrics.robustness import Stress
-from lesionkit.metrics.score_table import SCORES
+from lesionkit.metrics.score_table import SCORES, headlines
 from lesionkit.metrics.selective import Selective, selective
-from lesionkit.metrics.three_scores import NAMES, Gain, Score, shown
+from lesionkit.metrics.three_scores import NAMES, Gain, Score
 from lesionkit.text import html_table, html_text
 from lesionkit.training.run import TrainingRun
 
@@ -263,17 +263,19 @@ class Evaluation:
         return coverage(sets, self.labels, self.relation.group, self.class_names)
 
     def __str__(self) -> str:
-        shown = f", each in {self.views} views" if self.views > 1 else ""
+        views = f", each in {self.views} views" if self.views > 1 else ""
+        values = [f"{kind.label} {kind.shown(kind(self.labels, self.probabilities))}" for kind in headlines()]
         return (
-            f"{len(self)} images{shown}: accuracy {self.accuracy:.2%}, balanced accuracy {self.balanced_accuracy:.2%}, "
-            f"loss {self.loss:.4f}\n{three_scores.in_words(self.scores, self.relation, self.gain)}"
+            f"{len(self)} images{views}: {', '.join(values)}\n"
+            f"{three_scores.in_words(self.scores, self.relation, self.gain)}"
         )
 
     def _repr_html_(self) -> str:
-        told = {NAMES[name]: one.to_dict() for name, one in self.scores.items() if one}
-        rows = [(name, one["n"], *(shown(one, score) for score in SCORES)) for name, one in told.items()]
-        head = ("score", "images", *(name.replace("_", " ") for name in SCORES))
+        head = ("score", "images", *(kind.label for kind in SCORES.values()))
         missing = (f"{NAMES[name]}: not computed, {why}" for name, why in self.relation.missing.items())
         gained = (f"Over a model that sees no lesion: {self.gain}",) if self.gain else ()
         notes = "".join(f"<p>{html_text(line)}</p>" for line in (*self.substitutions, *missing, *gained))
-        return html_table(f"{len(self)} images, {len(self.class_names)} classes", head, rows) + notes
+        return (
+            html_table(f"{len(self)} images, {len(self.class_names)} classes", head, three_scores.rows(self.scores))
+            + notes
+        )

@@ -1,15 +1,16 @@
 """Whether to believe an evaluation: what forbids it, what limits it, and what to do next, in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from lesionkit.evaluation.evaluation import Evaluation
-from lesionkit.metrics.three_scores import NAMES, gained
+from lesionkit.metrics.score_table import headlines
+from lesionkit.metrics.three_scores import NAMES, Score
 from lesionkit.recipe import Recipe
-from lesionkit.text import as_text
+from lesionkit.text import as_text, with_interval
 from lesionkit.training.run import GAP
 
 #: Test images of a class below which its figures are not to be believed. With 30 images the 95% interval of a share
@@ -74,14 +75,15 @@ def _of(recipe: Recipe) -> str:
 
 def _summary(evaluation: Evaluation, forbidding: int) -> str:
     told = [trained_on(evaluation)]
-    known = {NAMES[name]: one.to_dict() for name, one in evaluation.scores.items() if one and one.n and "." not in name}
-    for name in ("accuracy", "balanced_accuracy"):
-        words = name.replace("_", " ").capitalize()
-        told.append(f"{words}: {', '.join(f'{_percent(one, name)} {kind}' for kind, one in known.items())}.")
+    scores = {NAMES[name]: score for name, score in evaluation.scores.items() if score and score.n and "." not in name}
+    for kind in headlines():
+        if kind.share:
+            values = (f"{_brief(score, kind.name)} {words}" for words, score in scores.items())
+            told.append(f"{kind.label.capitalize()}: {', '.join(values)}.")
     for name, why in evaluation.relation.missing.items():
         told.append(f"The {NAMES[name]} scores are not known: {why}.")
     if evaluation.gain is not None:
-        told.append(f"Over a model that sees no lesion it gains {gained(evaluation.gain.to_dict()['gain'])}.")
+        told.append(f"Over a model that sees no lesion it gains {evaluation.gain}.")
     if forbidding:
         told.append(
             "Do not quote these figures as how well it tells lesions apart: "
@@ -98,9 +100,8 @@ def _summary(evaluation: Evaluation, forbidding: int) -> str:
     return " ".join(told)
 
 
-def _percent(score: Mapping[str, Any], name: str) -> str:
-    ends = (score["intervals"] or {}).get(name)
-    return f"{score[name]:.1%}" + (f" [{', '.join(f'{100 * end:.1f}' for end in ends)}]" if ends else "")
+def _brief(score: Score, name: str) -> str:
+    return with_interval(score.values[name], score.ends(name), ".1%", ".1p")
 
 
 class _Note(NamedTuple):
@@ -177,7 +178,7 @@ def _shortcut(evaluation: Evaluation) -> Iterator[_Note]:
         yield _Note(
             True,
             "A model that sees no lesion, only the file and the border of the picture, may do as well: the gain over "
-            f"it is {gained(gain.to_dict()['gain'])}.",
+            f"it is {gain}.",
             "Read what the audit's shortcut check says, and score on images that do not share the shortcut.",
         )
 
@@ -206,8 +207,8 @@ def _promises(evaluation: Evaluation) -> Iterator[_Note]:
     if point and ends and "sensitivity" in point.rule and ends[1] < asked:
         yield _Note(
             False,
-            f"The threshold that gave a sensitivity of {asked:.0%} on held-out images gives {point.sensitivity:.1%} "
-            f"[{100 * ends[0]:.1f}, {100 * ends[1]:.1f}] on the test images: the two sets are not alike.",
+            f"The threshold that gave a sensitivity of {asked:.0%} on held-out images gives "
+            f"{with_interval(point.sensitivity, ends, '.1%', '.1p')} on the test images: the two sets are not alike.",
             "Choose thresholds on images that come from where the classifier is to be used.",
         )
     ends = covered.overall.interval if covered else None
@@ -215,7 +216,7 @@ def _promises(evaluation: Evaluation) -> Iterator[_Note]:
         yield _Note(
             False,
             f"Sets that were to hold the class of {evaluation.aims.coverage:.0%} of new images hold it for "
-            f"{covered.overall.coverage:.1%} [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}] of the test images: the "
+            f"{with_interval(covered.overall.coverage, ends, '.1%', '.1p')} of the test images: the "
             "held-out images are not like them.",
             "Choose thresholds on images that come from where the classifier is to be used.",
         )

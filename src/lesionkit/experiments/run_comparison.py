@@ -15,9 +15,9 @@ from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.evaluation.files import read_evaluation
 from lesionkit.metrics.intervals.comparison import Comparison, McNemar, compare, mcnemar
 from lesionkit.metrics.score_table import SCORES
-from lesionkit.metrics.three_scores import NAMES, Score, score, shown
+from lesionkit.metrics.three_scores import NAMES, Score, score
 from lesionkit.recipe import Recipe, flat
-from lesionkit.text import as_text
+from lesionkit.text import as_text, with_interval
 
 Rows = npt.NDArray[np.int64]
 
@@ -90,13 +90,15 @@ class RunComparison:
         for kind, duels in self.duels.items():
             first, *others = self.scores[kind]
             name = self.contenders[0].name
-            lines.append(f"{NAMES[kind]}, {first.n} images: balanced accuracy {_balanced(first)} of {name}")
+            lines.append(
+                f"{NAMES[kind]}, {first.n} images: balanced accuracy {first.shown('balanced_accuracy')} of {name}"
+            )
             for duel, one in zip(duels, others, strict=True):
                 found = duel.scores["balanced_accuracy"]
-                ends = ", ".join(f"{100 * end:+.1f}" for end in found.adjusted)
                 tested = ", ".join(f"{one.p:.2g}" for one in duel.mcnemar)
                 lines.append(
-                    f"  {duel.name}: {_balanced(one)}, {100 * found.difference:+.1f} points [{ends}]: {found.verdict}; "
+                    f"  {duel.name}: {one.shown('balanced_accuracy')}, "
+                    f"{with_interval(found.difference, found.adjusted, '+.1p', unit=' points')}: {found.verdict}; "
                     f"McNemar p = {tested}"
                 )
         return "\n".join([*lines, *self.notes])
@@ -266,7 +268,3 @@ def _score(one: Contender, rows: Rows) -> Score:
     found = list(one.evaluations.values())
     mean = np.mean([each.probabilities[rows] for each in found], axis=0)
     return score(found[0].labels[rows], mean, found[0].class_names, found[0].relation.group[rows])
-
-
-def _balanced(one: Score) -> str:
-    return shown(one.to_dict(), "balanced_accuracy")

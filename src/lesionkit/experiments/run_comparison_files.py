@@ -6,6 +6,7 @@ from pathlib import Path
 from lesionkit.experiments.differences import differences
 from lesionkit.experiments.run_comparison import RunComparison
 from lesionkit.files import write_json, write_text
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.metrics.three_scores import NAMES
 from lesionkit.pages.page import page
 from lesionkit.reproducibility import environment
@@ -27,12 +28,12 @@ def write_comparison(comparison: RunComparison, folder: str | os.PathLike[str], 
     Raises:
         StorageError: a file cannot be written.
     """
-    told = {"schema_version": SCHEMA_VERSION, **comparison.to_dict(), "environment": environment(), "command": command}
+    facts = {"environment": environment(), "command": command}
     charts = {
         kind: differences([(one.name, one.scores["balanced_accuracy"]) for one in duels], name=f"differences-{kind}")
         for kind, duels in comparison.duels.items()
     }
-    html = page("comparison.html", told=told, names=NAMES, charts=charts)
-    write_json(Path(folder) / "comparison.json", told)
+    html = page("comparison.html", told=comparison, names=NAMES, kinds=list(SCORES.values()), charts=charts, **facts)
+    write_json(Path(folder) / "comparison.json", {"schema_version": SCHEMA_VERSION, **comparison.to_dict(), **facts})
     write_text(Path(folder) / "report.html", html)
     return Path(folder)

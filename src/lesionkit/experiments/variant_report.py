@@ -7,7 +7,7 @@ from lesionkit.experiments.differences import differences
 from lesionkit.metrics.intervals.comparison import BETTER, CANNOT_TELL, WORSE, Comparison
 from lesionkit.metrics.intervals.resampling import RESAMPLES
 from lesionkit.metrics.score_table import SCORES
-from lesionkit.metrics.three_scores import NAMES, Score, shown
+from lesionkit.metrics.three_scores import NAMES, Score
 from lesionkit.pages.page import Section, Table, document
 from lesionkit.recipe import Recipe
 from lesionkit.text import as_markdown, as_text, markdown_table, with_interval
@@ -138,7 +138,7 @@ def _head() -> list[str]:
 
 def _cells(row: Row) -> list[str]:
     others = {kind: row.scores[name] for name, kind in SCORES.items() if name != JUDGED_BY}
-    own = [with_interval(value, None, ".1p" if kind.share else ".3f") for kind, value in others.items()]
+    own = [with_interval(value, kind=".1p" if kind.share else ".3f") for kind, value in others.items()]
     own.append(f"{row.seconds / 60:.1f}")
     compared, value = row.comparison, with_interval(row.scores[JUDGED_BY], row.interval, ".1p")
     if compared is None:
@@ -164,12 +164,9 @@ def _test_table(rows: Sequence[Row]) -> Table | None:
     head = ("variant", "accuracy, as shipped", "loss, as shipped", *(f"balanced, {words}" for words in NAMES.values()))
     lines = []
     for row in rows:
-        told = {name: score.to_dict() for name, score in (row.test or {}).items() if score is not None}
-        first = [shown(told["as_shipped"], name) if "as_shipped" in told else "n/a" for name in ("accuracy", "loss")]
-        rest = [
-            f"{shown(told[name], 'balanced_accuracy')}, n = {told[name]['n']}" if name in told else "n/a"
-            for name in NAMES
-        ]
+        scores = {name: score for name, score in (row.test or {}).items() if score is not None}
+        first = [scores["as_shipped"].shown(name) if "as_shipped" in scores else "n/a" for name in ("accuracy", "loss")]
+        rest = [f"{scores[name].shown(JUDGED_BY)}, n = {scores[name].n}" if name in scores else "n/a" for name in NAMES]
         lines.append((named(row), *first, *rest))
     return Table("The shipped test set", head, lines)
 

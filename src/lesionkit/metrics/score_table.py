@@ -152,6 +152,11 @@ SCORES: dict[str, ScoreKind] = {
 }
 
 
+def headlines() -> list[ScoreKind]:
+    """Returns the scores that summaries tell, in order."""
+    return [kind for kind in SCORES.values() if kind.headline]
+
+
 def register(kind: ScoreKind) -> ScoreKind:
     """Adds a score to :data:`SCORES` for this process: all that computes, compares or shows scores has it from then on.
 

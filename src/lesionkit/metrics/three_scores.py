@@ -1,6 +1,5 @@
 """The same answers scored three ways: as shipped, without copies, and without lesions that are in training too."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from lesionkit.data.relation import Relation
 from lesionkit.errors import DataError
 from lesionkit.metrics.classification import Labels, Probabilities
 from lesionkit.metrics.intervals import resampling
-from lesionkit.metrics.score_table import SCORES
+from lesionkit.metrics.score_table import SCORES, headlines
 from lesionkit.text import as_text
 
 #: The scores in order, and what each is called in words.
@@ -32,14 +31,12 @@ _NOTHING_LEFT = {
 
 @dataclass(frozen=True)
 class Score:
-    """How n images were answered; a figure that they cannot give is None.
+    """How n images were answered; a value that they cannot give is None.
 
     Attributes:
         n: images.
         groups: groups of images that share a picture, copy, lesion or patient: what the intervals draw.
-        accuracy: share of images whose likeliest class is the label.
-        balanced_accuracy: mean recall of the ``classes`` that have images.
-        loss: mean categorical cross-entropy.
+        values: each of :data:`~lesionkit.metrics.score_table.SCORES` -> its value.
         intervals: score -> (low, high), see :func:`~lesionkit.metrics.intervals.resampling.bootstrap`: 95%, by
             percentiles.
         classes: how many classes have images.
@@ -49,27 +46,53 @@ class Score:
 
     n: int
     groups: int
-    accuracy: float | None
-    balanced_accuracy: float | None
-    loss: float | None
+    values: Mapping[str, float | None]
     intervals: Mapping[str, tuple[float, float]] | None
     classes: int
     empty_classes: tuple[str, ...]
     reason: str | None = None
 
+    @property
+    def accuracy(self) -> float | None:
+        """Share of images whose likeliest class is the label."""
+        return self.values["accuracy"]
+
+    @property
+    def balanced_accuracy(self) -> float | None:
+        """Mean recall of the ``classes`` that have images."""
+        return self.values["balanced_accuracy"]
+
+    @property
+    def loss(self) -> float | None:
+        """Mean categorical cross-entropy."""
+        return self.values["loss"]
+
+    def ends(self, name: str) -> tuple[float, float] | None:
+        """Returns the interval of one of the scores, if there is one."""
+        return (self.intervals or {}).get(name)
+
+    def shown(self, name: str) -> str:
+        """Returns one of the scores with its interval for people, such as ``56.67% [45.0%, 67.5%] over 3 classes``."""
+        kind, value = SCORES[name], self.values[name]
+        over = f" over {self.classes} class{'es' * (self.classes > 1)}"
+        return kind.shown(value, self.ends(name)) + over * (kind.over_classes and value is not None)
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the score as what JSON can hold."""
-        names = [as_text(name) for name in self.empty_classes]
-        return dataclasses.asdict(self) | {"intervals": _lists(self.intervals), "empty_classes": names}
+        return {
+            "n": self.n,
+            "groups": self.groups,
+            **self.values,
+            "intervals": _lists(self.intervals),
+            "classes": self.classes,
+            "empty_classes": [as_text(name) for name in self.empty_classes],
+            "reason": self.reason,
+        }
 
     def __str__(self) -> str:
         if not self.n:
             return f"0 images: {self.reason}"
-        told = self.to_dict()
-        return (
-            f"{self.n} images: accuracy {shown(told, 'accuracy')}, balanced accuracy "
-            f"{shown(told, 'balanced_accuracy')}, loss {shown(told, 'loss')}"
-        )
+        return f"{self.n} images: {', '.join(f'{kind.label} {self.shown(kind.name)}' for kind in headlines())}"
 
 
 @dataclass(frozen=True)
@@ -78,23 +101,40 @@ class Gain:
 
     Attributes:
         shortcut: how the model that sees no lesion answered.
-        accuracy: the classifier's minus the shortcut's.
-        balanced_accuracy: the same of balanced accuracy.
-        intervals: difference -> (low, high), paired: both models are scored on the same resamples.
+        values: score of which more is better -> the classifier's minus the shortcut's.
+        intervals: score -> (low, high) of the difference, paired: both models are scored on the same resamples.
     """
 
     shortcut: Score
-    accuracy: float
-    balanced_accuracy: float
+    values: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]] | None
+
+    @property
+    def accuracy(self) -> float:
+        """The difference in accuracy."""
+        return self.values["accuracy"]
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The difference in balanced accuracy."""
+        return self.values["balanced_accuracy"]
+
+    def ends(self, name: str) -> tuple[float, float] | None:
+        """Returns the interval of one of the differences, if there is one."""
+        return (self.intervals or {}).get(name)
+
+    def shown(self, name: str) -> str:
+        """Returns one of the differences for people, such as ``+12.34 [+5.6, +20.1] points of accuracy``."""
+        kind = SCORES[name]
+        unit = " points of" if kind.share else " of"
+        return f"{kind.shown_difference(self.values[name], self.ends(name))}{unit} {kind.label}"
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the shortcut's score with the entry ``gain``, as what JSON can hold."""
-        added = {"accuracy": self.accuracy, "balanced_accuracy": self.balanced_accuracy}
-        return self.shortcut.to_dict() | {"gain": added | {"intervals": _lists(self.intervals)}}
+        return self.shortcut.to_dict() | {"gain": {**self.values, "intervals": _lists(self.intervals)}}
 
     def __str__(self) -> str:
-        return gained(self.to_dict()["gain"])
+        return " and ".join(self.shown(kind.name) for kind in headlines() if kind.name in self.values)
 
 
 def three_ways(
@@ -140,14 +180,14 @@ def score(
     empty = tuple(name for name, there in zip(class_names, present, strict=True) if not there)
     groups = len(np.unique(group))
     if not len(labels):
-        return Score(0, 0, None, None, None, None, 0, empty, nothing)
-    accuracy, balanced, loss = (kind(labels, probabilities) for kind in SCORES.values())
+        return Score(0, 0, dict.fromkeys(SCORES), None, 0, empty, nothing)
+    values = {name: kind(labels, probabilities) for name, kind in SCORES.items()}
     reason = "no intervals: all images are of one group" if groups == 1 else None
     ends = None
     if reason is None:
         drawn = resampling.bootstrap(labels, probabilities, groups=group)
         ends = {name: resampling.interval(values) for name, (values,) in drawn.items()}
-    return Score(len(labels), groups, accuracy, balanced, loss, ends, int(present.sum()), empty, reason)
+    return Score(len(labels), groups, values, ends, int(present.sum()), empty, reason)
 
 
 def gain(
@@ -164,65 +204,50 @@ def gain(
     if seen.intervals:
         drawn = resampling.bootstrap(labels, probabilities, shortcut, groups=group)
         ends = {name: resampling.interval(drawn[name][0] - drawn[name][1]) for name in kinds}
-    accuracy, balanced = (kind(labels, probabilities) - kind(labels, shortcut) for kind in kinds.values())
-    return Gain(seen, accuracy, balanced, ends)
+    values = {name: kind(labels, probabilities) - kind(labels, shortcut) for name, kind in kinds.items()}
+    return Gain(seen, values, ends)
 
 
 def to_dict(scores: Mapping[str, Score | None], relation: Relation) -> dict[str, Any]:
     """Returns the entry ``scores`` of reports and cards, as what JSON can hold."""
-    told: dict[str, Any] = {name: one.to_dict() if one else None for name, one in scores.items()}
-    known_only = told.pop("lesion_clean.known_only")
-    if told["lesion_clean"]:
-        told["lesion_clean"]["known_only"] = known_only
-    more = {"not_computed": dict(relation.missing), "relation": relation.counts(), "notes": list(relation.notes)}
-    return told | more
+    entries: dict[str, Any] = {name: score.to_dict() if score else None for name, score in scores.items()}
+    known_only = entries.pop("lesion_clean.known_only")
+    if entries["lesion_clean"]:
+        entries["lesion_clean"]["known_only"] = known_only
+    ties = {"not_computed": dict(relation.missing), "relation": relation.counts(), "notes": list(relation.notes)}
+    return entries | ties
 
 
-def flat(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Returns the scores that were computed, in order, of what :func:`to_dict` told."""
-    clean = told["lesion_clean"]
-    every = {**told, "lesion_clean.known_only": clean and clean["known_only"]}
-    return {name: every[name] for name in NAMES if every[name]}
+def computed(scores: Mapping[str, Score | None]) -> dict[str, Score]:
+    """Returns what a score is called in words -> score, of those that were computed, in order."""
+    return {NAMES[name]: score for name, score in scores.items() if score}
 
 
-def notes(told: Mapping[str, Any]) -> Iterator[str]:
-    """Yields what a reader of the scores should know, of what :func:`to_dict` told."""
-    yield from told["notes"]
-    for name, why in told["not_computed"].items():
+def rows(scores: Mapping[str, Score | None]) -> list[tuple[str, ...]]:
+    """Returns the lines of a table of those that were computed: the name, the images, each score with its interval."""
+    return [
+        (name, str(score.n), *(score.shown(column) for column in SCORES)) for name, score in computed(scores).items()
+    ]
+
+
+def notes(scores: Mapping[str, Score | None], relation: Relation) -> Iterator[str]:
+    """Yields what a reader of the scores should know."""
+    yield from relation.notes
+    for name, why in relation.missing.items():
         yield f"{NAMES[name]}: not computed, {why}."
-    for name, one in flat(told).items():
-        if one["reason"]:
-            yield f"{NAMES[name]}: {one['reason']}."
-        if one["n"] and one["empty_classes"]:
-            yield f"{NAMES[name]}: no image is left of {', '.join(one['empty_classes'])}."
+    for words, score in computed(scores).items():
+        if score.reason:
+            yield f"{words}: {score.reason}."
+        if score.n and score.empty_classes:
+            yield f"{words}: no image is left of {', '.join(map(as_text, score.empty_classes))}."
 
 
 def in_words(scores: Mapping[str, Score | None], relation: Relation, added: Gain | None) -> str:
     """Returns a line for each score, also for those that could not be computed."""
-    lines = [f"{NAMES[name]}: {one}" for name, one in scores.items() if one]
+    lines = [f"{words}: {score}" for words, score in computed(scores).items()]
     lines += [f"{NAMES[name]}: not computed, {why}" for name, why in relation.missing.items()]
     lines += [f"a model that sees no lesion: {added.shortcut}", f"over it: {added}"] if added else []
     return "\n".join(f"  {line}" for line in lines)
-
-
-def shown(told: Mapping[str, Any], name: str) -> str:
-    """Returns one figure of a :class:`Score` as data, with its interval, for people."""
-    value, ends = told[name], (told["intervals"] or {}).get(name)
-    if value is None:
-        return "n/a"
-    wide, narrow = ("{:.4f}", "{:.2f}") if name == "loss" else ("{:.2%}", "{:.1%}")
-    over = f" over {told['classes']} class{'es' * (told['classes'] > 1)}" if name == "balanced_accuracy" else ""
-    return wide.format(value) + (f" [{', '.join(map(narrow.format, ends))}]" if ends else "") + over
-
-
-def gained(told: Mapping[str, Any]) -> str:
-    """Returns the entry ``gain`` of a :class:`Gain` as data in words: points of accuracy and balanced accuracy."""
-    parts = []
-    for name in ("accuracy", "balanced_accuracy"):
-        ends = (told["intervals"] or {}).get(name)
-        ranged = f" [{', '.join(f'{100 * end:+.1f}' for end in ends)}]" if ends else ""
-        parts.append(f"{100 * told[name]:+.2f}{ranged} points of {name.replace('_', ' ')}")
-    return " and ".join(parts)
 
 
 def _lists(intervals: Mapping[str, tuple[float, float]] | None) -> dict[str, list[float]] | None:

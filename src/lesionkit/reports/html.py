@@ -9,7 +9,8 @@ from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.files import write_text
 from lesionkit.metrics.intervals.comparison import BETTER, WORSE
 from lesionkit.metrics.intervals.resampling import RESAMPLES
-from lesionkit.metrics.three_scores import NAMES, flat, notes
+from lesionkit.metrics.score_table import SCORES
+from lesionkit.metrics.three_scores import Score, computed, notes
 from lesionkit.model.overlays import even_share, overlay
 from lesionkit.pages.page import between, number, page, percent, picture
 from lesionkit.reports import charts
@@ -59,19 +60,23 @@ def html(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
 
 def _told(evaluation: Evaluation, told: dict[str, Any]) -> dict[str, Any]:
     """Returns what the template is told, where ``told`` is what the other reports tell."""
-    found = flat(told["scores"])
+    scores, gain = computed(evaluation.scores), evaluation.gain
     history = told["history"]
     pictures = list(_pictures(evaluation, told))
     left_out = {"pictures": not pictures, "robustness": not told["stress"]}
     return {
         "told": told,
         "sections": {name: title for name, title in SECTIONS.items() if not left_out.get(name)},
-        "found": found,
-        "names": NAMES,
+        "kinds": list(SCORES.values()),
+        "scores": scores,
+        "gain": gain,
         "references": dict(_references(told)),
-        "score_notes": list(notes(told["scores"])),
+        "score_notes": list(notes(evaluation.scores, evaluation.relation)),
         "resamples": RESAMPLES,
-        "whiskers": {score: _whiskers(told, found, score) for score in ("accuracy", "balanced_accuracy")},
+        "whiskers": {
+            name: _whiskers(scores, gain.shortcut if gain else None, dict(_references(told)), name)
+            for name in ("accuracy", "balanced_accuracy")
+        },
         "class_figures": _FIGURES,
         "class_curves": list(_class_curves(told)),
         "malignant_curves": _malignant_curves(told),
@@ -91,17 +96,22 @@ def _references(told: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]
     """Yields what the scores have to be compared with, beside the model that sees no lesion."""
     for name, one in told["references"].items():
         if one:
-            yield {"majority": "always the commonest class"}.get(name, name), {"loss": None} | one
-    yield "documented baseline", {"balanced_accuracy": None} | told["documented"]
+            yield {"majority": "always the commonest class"}.get(name, name), one
+    yield "documented baseline", told["documented"]
 
 
-def _whiskers(told: dict[str, Any], found: dict[str, dict[str, Any]], score: str) -> str:
-    computed = {NAMES[name]: one for name, one in found.items() if one["n"]}
-    beside = {"sees no lesion": told["shortcut"]} if told["shortcut"] else {}
-    lines = [Whisker(name, one[score], (one["intervals"] or {}).get(score)) for name, one in computed.items()]
-    lines += [Whisker(name, one[score], (one["intervals"] or {}).get(score), True) for name, one in beside.items()]
-    lines += [Whisker(name, one[score], None, True) for name, one in _references(told) if one[score] is not None]
-    return charts.whiskers(lines, name=score, what=score.replace("_", " "))
+def _whiskers(
+    scores: Mapping[str, Score], shortcut: Score | None, references: Mapping[str, Mapping[str, Any]], name: str
+) -> str:
+    """Returns the score called ``name`` of the images of each of ``scores``, and what it has to be compared with."""
+    told = [(words, score, False) for words, score in scores.items()] + [("sees no lesion", shortcut, True)]
+    lines = [
+        Whisker(words, value, score.ends(name), reference)
+        for words, score, reference in told
+        if score and (value := score.values[name]) is not None
+    ]
+    lines += [Whisker(words, one[name], None, True) for words, one in references.items() if one.get(name) is not None]
+    return charts.whiskers(lines, name=name, what=SCORES[name].label)
 
 
 def _class_curves(told: dict[str, Any]) -> Iterator[dict[str, str]]:

@@ -16,6 +16,7 @@ from lesionkit.files import write_json
 from lesionkit.metrics import three_scores
 from lesionkit.metrics.classification import references
 from lesionkit.metrics.curves import class_curves, curves
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.recipe import DOCUMENTED, differences
 from lesionkit.reproducibility import environment
 from lesionkit.text import as_text
@@ -50,9 +51,7 @@ def content(evaluation: Evaluation) -> dict[str, Any]:
         "test": {
             "n": len(evaluation),
             "views": evaluation.views,
-            "accuracy": evaluation.accuracy,
-            "loss": evaluation.loss,
-            "balanced_accuracy": evaluation.balanced_accuracy,
+            **{name: kind(evaluation.labels, evaluation.probabilities) for name, kind in SCORES.items()},
             "per_class": dict(zip(names, evaluation.per_class.values(), strict=True)),
             "confusion_matrix": evaluation.confusion_matrix.tolist(),
         },

@@ -9,7 +9,8 @@ from typing import Any
 from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.files import write_text
 from lesionkit.metrics.intervals.resampling import RESAMPLES
-from lesionkit.metrics.three_scores import NAMES, flat, gained, notes, shown
+from lesionkit.metrics.score_table import SCORES
+from lesionkit.metrics.three_scores import Gain, computed, notes, rows
 from lesionkit.reports.json_report import content
 from lesionkit.text import as_markdown, markdown_table
 
@@ -24,10 +25,10 @@ def markdown(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
         >>> lk.reports.get("markdown")(evaluation, "report.md").exists()
         True
     """
-    return write_text(path, _text(content(evaluation)))
+    return write_text(path, _text(evaluation, content(evaluation)))
 
 
-def _text(told: dict[str, Any]) -> str:
+def _text(evaluation: Evaluation, told: dict[str, Any]) -> str:
     sections = [
         "# Report of a lesionkit run",
         *(f"> **Note:** {as_markdown(note)}" for note in (*told["substitutions"], *_patch(told["patch"]))),
@@ -35,10 +36,10 @@ def _text(told: dict[str, Any]) -> str:
         *_verdict(told["verdict"]),
         "## Scores",
         _views(told["test"]["views"]),
-        *_scores(told["scores"]),
-        _shortcut(told["shortcut"]),
+        *_scores(evaluation),
+        _shortcut(evaluation.gain),
         "## Beside the documented baseline",
-        _beside_documented(told),
+        _beside_documented(evaluation, told["documented"]),
         "## Overfitting",
         told["overfitting"]["diagnosis"] if told["overfitting"] else "How the model was trained is not known.",
         _history(told),
@@ -74,46 +75,38 @@ def _views(views: int) -> str:
     return f"Each image's probabilities are the mean over {views} views of it." if views > 1 else ""
 
 
-def _scores(scores: dict[str, Any]) -> Iterator[str]:
-    found = flat(scores)
-    rows = [
-        (
-            NAMES[name],
-            str(one["n"]),
-            shown(one, "accuracy"),
-            shown(one, "balanced_accuracy"),
-            shown(one, "loss"),
-        )
-        for name, one in found.items()
-    ]
-    yield markdown_table(("score", "n", "accuracy [95%]", "balanced accuracy [95%]", "loss [95%]"), rows)
-    yield "\n".join(f"- {as_markdown(line)}" for line in notes(scores))
+def _scores(evaluation: Evaluation) -> Iterator[str]:
+    head = ("score", "n", *(f"{kind.label} [95%]" for kind in SCORES.values()))
+    yield markdown_table(head, rows(evaluation.scores))
+    yield "\n".join(f"- {as_markdown(line)}" for line in notes(evaluation.scores, evaluation.relation))
     yield (
         f"In brackets: 95% intervals of {RESAMPLES} resamples of whole groups (images that share a picture, copy, "
         "lesion or patient). A class without an image in a resample is left out of its balanced accuracy."
     )
 
 
-def _shortcut(told: dict[str, Any] | None) -> str:
-    if not told:
+def _shortcut(gain: Gain | None) -> str:
+    if gain is None:
         return ""
+    shortcut = gain.shortcut
     return as_markdown(
-        f"A model that sees no lesion reaches accuracy {shown(told, 'accuracy')} and balanced accuracy "
-        f"{shown(told, 'balanced_accuracy')} on the same {told['n']} test images, as shipped. The classifier adds "
-        f"{gained(told['gain'])}. These intervals are paired: both models are scored on the same resamples."
+        f"A model that sees no lesion reaches accuracy {shortcut.shown('accuracy')} and balanced accuracy "
+        f"{shortcut.shown('balanced_accuracy')} on the same {shortcut.n} test images, as shipped. The classifier adds "
+        f"{gain}. These intervals are paired: both models are scored on the same resamples."
     )
 
 
-def _beside_documented(told: dict[str, Any]) -> str:
-    found, documented = flat(told["scores"]), told["documented"]
-    rows = [
-        ("accuracy", f"{documented['accuracy']:.2%}", *(_number(one["accuracy"], 2, "%") for one in found.values())),
-        ("loss", f"{documented['loss']:.4f}", *(_number(one["loss"], 4) for one in found.values())),
+def _beside_documented(evaluation: Evaluation, documented: dict[str, Any]) -> str:
+    scores = computed(evaluation.scores)
+    lines = [
+        (kind.label, kind.shown(documented[name]), *(kind.shown(score.values[name]) for score in scores.values()))
+        for name, kind in SCORES.items()
+        if name in documented
     ]
     differs = "".join(f"\n- {as_markdown(line)}" for line in documented["differences"])
     tail = f"What differs from the documented recipe:\n{differs}" if differs else "The recipe is the documented one."
-    head = ("test", "documented", *(f"this run, {NAMES[name]}" for name in found))
-    return f"{markdown_table(head, rows)}\n\n{tail}"
+    head = ("test", "documented", *(f"this run, {words}" for words in scores))
+    return f"{markdown_table(head, lines)}\n\n{tail}"
 
 
 def _history(told: dict[str, Any]) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.evaluation.verdict import trained_on
 from lesionkit.files import write_text
-from lesionkit.metrics.three_scores import NAMES, flat, shown
+from lesionkit.metrics.score_table import SCORES
+from lesionkit.metrics.three_scores import rows
 from lesionkit.reports.json_report import content
-from lesionkit.text import as_markdown, markdown_table
+from lesionkit.text import as_markdown, markdown_table, with_interval
 
 
 def model_card(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
@@ -58,6 +59,8 @@ def _sections(evaluation: Evaluation, told: dict[str, Any]) -> Iterator[str]:
     yield "## Training and evaluation data"
     yield from _data(told["data"])
     yield "## Quantitative analyses"
+    head = ("score", "n", *(f"{kind.label} [95%]" for kind in SCORES.values()))
+    yield markdown_table(head, rows(evaluation.scores))
     yield from _analyses(told)
     yield "## Caveats and recommendations"
     verdict = told["verdict"]
@@ -88,18 +91,12 @@ def _data(data: dict[str, Any]) -> Iterator[str]:
 
 
 def _analyses(told: dict[str, Any]) -> Iterator[str]:
-    rows = [
-        (NAMES[name], str(one["n"]), shown(one, "accuracy"), shown(one, "balanced_accuracy"), shown(one, "loss"))
-        for name, one in flat(told["scores"]).items()
+    figures = ("sensitivity", "specificity", "auc")
+    lines = [
+        (name, str(one["n"]), *(with_interval(one[figure], one["intervals"].get(figure)) for figure in figures))
+        for name, one in told["classes"].items()
     ]
-    yield markdown_table(("score", "n", "accuracy [95%]", "balanced accuracy [95%]", "loss [95%]"), rows)
-    yield markdown_table(
-        ("class", "n", "sensitivity [95%]", "specificity [95%]", "AUC [95%]"),
-        [
-            (name, str(one["n"]), *(_ranged(one, figure) for figure in ("sensitivity", "specificity", "auc")))
-            for name, one in told["classes"].items()
-        ],
-    )
+    yield markdown_table(("class", "n", "sensitivity [95%]", "specificity [95%]", "AUC [95%]"), lines)
     calibration, point, stress = told["calibration"], told["operating_point"], told["stress"]
     if calibration["temperature"] is not None:
         yield (
@@ -110,19 +107,13 @@ def _analyses(told: dict[str, Any]) -> Iterator[str]:
     else:
         yield f"Its probabilities are not calibrated: {as_markdown(calibration['reason'])}."
     if point and point["threshold"] is not None:
+        ranges = {name: with_interval(point[name], ends) for name, ends in point["intervals"].items()}
         yield (
             f"Operating point: refer from a malignant score of {point['threshold']:.3f} on. On the test images the "
-            f"sensitivity is {_ranged(point, 'sensitivity')} ({point['malignant']} malignant) and the specificity "
-            f"{_ranged(point, 'specificity')} ({point['benign']} benign)."
+            f"sensitivity is {ranges['sensitivity']} ({point['malignant']} malignant) and the specificity "
+            f"{ranges['specificity']} ({point['benign']} benign)."
         )
     elif point:
         yield f"No operating point: {as_markdown(point['reason'])}."
     if stress:
         yield as_markdown(stress["worst"])
-
-
-def _ranged(told: dict[str, Any], name: str) -> str:
-    value, ends = told[name], told["intervals"].get(name)
-    if value is None:
-        return "n/a"
-    return f"{value:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")

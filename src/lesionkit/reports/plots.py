@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from lesionkit.errors import OptionError
 from lesionkit.evaluation.evaluation import Evaluation
 from lesionkit.files import whole_file
-from lesionkit.metrics.three_scores import NAMES, Score, shown
+from lesionkit.metrics.score_table import SCORES
+from lesionkit.metrics.three_scores import NAMES, Score, computed
 from lesionkit.recipe import DOCUMENTED
 from lesionkit.text import as_text
 
@@ -66,7 +67,9 @@ def _curve(axis: Any, evaluation: Evaluation, name: str, title: str) -> None:
     if f"val_{name}" in history:
         axis.plot(epochs, history[f"val_{name}"], "s--", label="validation")
         axis.axvline(evaluation.run.overfitting()["best_epoch"], color="0.75", zorder=0, label="least validation loss")
-    axis.axhline(getattr(evaluation, name), color="C2", linestyle="-.", label="test, as shipped")
+    axis.axhline(
+        SCORES[name](evaluation.labels, evaluation.probabilities), color="C2", linestyle="-.", label="test, as shipped"
+    )
     axis.axhline(DOCUMENTED[name], color="C3", linestyle=":", label="documented test")
     axis.set(title=title, xlabel="epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -87,12 +90,11 @@ def _confusion(axis: Any, evaluation: Evaluation) -> None:
             colour = "white" if share[row, column] > 0.5 else "black"
             axis.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
     axis.set(xlabel="predicted", ylabel="label")
-    lines = [f"{NAMES[name]}: {_in_short(one)}" for name, one in evaluation.scores.items() if one]
+    lines = [f"{words}: {_in_short(score)}" for words, score in computed(evaluation.scores).items()]
     lines += [f"{NAMES[name]}: not computed" for name in evaluation.relation.missing]
     axis.set_title("\n".join(["test images, as shipped", *lines]), fontsize=7)
 
 
 def _in_short(score: Score) -> str:
-    told = score.to_dict()
-    balanced = shown(told, "balanced_accuracy").partition(" over")[0]
-    return f"n = {score.n}, accuracy {shown(told, 'accuracy')}, balanced {balanced}"
+    balanced = SCORES["balanced_accuracy"].shown(score.balanced_accuracy, score.ends("balanced_accuracy"))
+    return f"n = {score.n}, accuracy {score.shown('accuracy')}, balanced {balanced}"

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from lesionkit.files import whole_file, write_text
 from lesionkit.pages.page import Section, Table, document, embedded
 from lesionkit.searching.leaderboard import OPTIMISTIC, Place
+from lesionkit.text import with_interval
 
 SCHEMA_VERSION = 1
 
@@ -105,7 +106,7 @@ def _page(places: Sequence[Place], objective: str, facts: Mapping[str, Any], pic
     rows = [
         (
             str(one.rank or "failed"),
-            _ranged(one.trial.scores.get(objective), one.interval),
+            with_interval(one.trial.scores.get(objective), one.interval, ".4f", ".3f"),
             one.verdict or (one.trial.error or "").partition("\n")[0],
             ", ".join(f"{name} {value}" for name, value in one.trial.values.items()),
         )
@@ -129,12 +130,6 @@ def _page(places: Sequence[Place], objective: str, facts: Mapping[str, Any], pic
             Section("How it was judged", items=[f"{name}: {value}" for name, value in facts.items()]),
         ],
     )
-
-
-def _ranged(value: float | None, ends: tuple[float, float] | None) -> str:
-    if value is None:
-        return "n/a"
-    return f"{value:.4f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
 
 
 def _json(told: Any) -> str:
