@@ -252,7 +252,7 @@ def test_without_tensorboard_it_says_what_to_install(tmp_path):
     ("options", "told"),
     [
         ({"strategy": "grid"}, "strategy is one of bayesian, hyperband, random"),
-        ({"objective": "accuracy"}, "objective is one of val_balanced_accuracy"),
+        ({"objective": "accuracy"}, "objective is one of val_accuracy, val_balanced_accuracy"),
         ({"max_trials": 0}, "max_trials"),
     ],
 )

@@ -21,8 +21,8 @@ from lesionkit.errors import LesionkitError
 from lesionkit.recipe import Recipe, documented_baseline
 from lesionkit.searching.launching import run, search_roles
 from lesionkit.searching.roles import in_many_processes, is_worker
-from lesionkit.searching.space import DIRECTIONS, STRATEGIES, SearchSpace
-from lesionkit.text import as_text
+from lesionkit.searching.space import STRATEGIES, SearchSpace, directions
+from lesionkit.text import as_text, with_interval
 
 if TYPE_CHECKING:
     from lesionkit.searching.tuner import RecipeTuner
@@ -108,9 +108,8 @@ def told(tuner: "RecipeTuner", folder: Path, options: argparse.Namespace) -> str
 
     lines = [f"{options.objective} [95%] of the best trials, of which the first was chosen by this very score:"]
     for place in tuner.leaderboard()[:5]:
-        low, high = place.interval or (float("nan"), float("nan"))
-        values = in_words(place.trial.values)
-        lines.append(f"  {place.trial.scores[options.objective]:.3f} [{low:.3f}, {high:.3f}] {place.verdict}: {values}")
+        score = with_interval(place.trial.scores[options.objective], place.interval)
+        lines.append(f"  {score} {place.verdict}: {in_words(place.trial.values)}")
     return "\n".join(
         [
             *lines,
@@ -131,7 +130,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--strategy", choices=STRATEGIES, default="bayesian", help="(default: %(default)s)")
     add(
         "--objective",
-        choices=list(DIRECTIONS),
+        choices=list(directions()),
         default="val_balanced_accuracy",
         metavar="SCORE",
         help="one of %(choices)s (default: %(default)s)",

@@ -51,10 +51,10 @@ def _sections(evaluation: Evaluation, told: dict[str, Any]) -> Iterator[str]:
         "in the picture change is told under Quantitative analyses."
     )
     yield "## Metrics"
+    yield "\n".join(f"- {as_markdown(f'{kind.label}: {kind.meaning}')}" for kind in SCORES.values())
     yield (
-        "Accuracy, balanced accuracy (mean recall of the classes with images) and cross-entropy, with 95% intervals of "
-        "a bootstrap by whole groups of images that share a picture, lesion or patient; with and without the test "
-        "images that are tied to training."
+        "Each with a 95% interval of a bootstrap by whole groups of images that share a picture, lesion or patient; "
+        "with and without the test images that are tied to training."
     )
     yield "## Training and evaluation data"
     yield from _data(told["data"])

@@ -22,7 +22,7 @@ from lesionkit.reproducibility import identity
 from lesionkit.searching.files import write_search
 from lesionkit.searching.judge import Judge
 from lesionkit.searching.roles import NAME, is_chief, is_worker
-from lesionkit.searching.space import DIRECTIONS, STRATEGIES
+from lesionkit.searching.space import STRATEGIES, directions
 from lesionkit.searching.trials import ranked, trials_in
 from lesionkit.searching.tuner import RecipeTuner, Space, epochs_of, in_words, keras_tuner
 from lesionkit.text import as_text
@@ -70,7 +70,8 @@ def search(
             set (see :func:`~lesionkit.split`).
         strategy: ``"bayesian"``, ``"hyperband"`` or ``"random"``.
         max_trials: how many are tried at most.
-        objective: ``"val_balanced_accuracy"``, ``"val_accuracy"`` or ``"val_loss"``; for a compiled model what it logs.
+        objective: ``"val_"`` and one of :data:`~lesionkit.metrics.score_table.SCORES`, such as ``"val_loss"``; for a
+            compiled model what it logs.
         folds: in place of ``validation``: the mean over so many grouped folds of ``train``. Early stopping looks at an
             inner share of each fold's training images, never at the fold that judges.
         directory: where trials are kept; a search of other images or with another objective needs another one.
@@ -145,12 +146,13 @@ def best_recipe(tuner: keras_tuner.Tuner) -> Recipe:
 
 
 def _objective(name: str) -> keras_tuner.Objective:
-    if name not in DIRECTIONS:
+    known = directions()
+    if name not in known:
         raise OptionError(
-            f"objective is one of {', '.join(DIRECTIONS)}, or for a compiled model a keras_tuner.Objective of what it "
+            f"objective is one of {', '.join(known)}, or for a compiled model a keras_tuner.Objective of what it "
             f"logs. Received: {name!r}"
         )
-    return keras_tuner.Objective(name, DIRECTIONS[name])
+    return keras_tuner.Objective(name, known[name])
 
 
 def _oracle(

@@ -12,8 +12,12 @@ from lesionkit.recipe import Part, Recipe, documented_baseline
 #: The ways to choose the next trial.
 STRATEGIES = ("bayesian", "hyperband", "random")
 
-#: The scores to choose by, and whether more or less of each is better.
-DIRECTIONS = {"val_balanced_accuracy": "max", "val_accuracy": "max", "val_loss": "min"}
+
+def directions() -> dict[str, str]:
+    """Returns the scores to choose by -> ``"max"`` or ``"min"``: those of the table, of the images that judge."""
+    from lesionkit.metrics.score_table import SCORES  # scikit-learn takes long to import
+
+    return {f"val_{name}": kind.direction for name, kind in SCORES.items()}
 
 
 @dataclass(frozen=True)

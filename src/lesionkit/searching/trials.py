@@ -28,8 +28,8 @@ class Trial:
         number: KerasTuner's, as text.
         values: name -> what KerasTuner chose; a choice among parts is a text.
         recipe: what they make; None where they make a compiled model.
-        scores: ``val_balanced_accuracy``, ``val_accuracy``, ``val_loss``: of the images that judge, or the mean over
-            the folds; what a compiled model logged. Empty where the trial failed.
+        scores: ``val_`` and the name -> each of :data:`~lesionkit.metrics.score_table.SCORES`, of the images that
+            judge, or the mean over the folds; what a compiled model logged. Empty where the trial failed.
         seconds: that it took.
         error: why it failed, or None.
         probabilities: (n, C) for the images that judge; None where it failed, or of a compiled model.
