@@ -160,7 +160,7 @@ def test_names_are_never_markup(tmp_path):
     report, told, table = texts(rows, tmp_path, {"data": AWKWARD, "judged": AWKWARD}, [AWKWARD])
     assert "<b>" not in report
     lines = [re.split(r"(?<!\\)\|", line) for line in report.splitlines() if line.startswith("| ")]
-    assert {len(cells) for cells in lines} == {11}
+    assert {len(cells) for cells in lines} == {8 + len(SCORES)}
     assert len(lines) == 4
     assert table[0]["variant"] == "<b>x</b> | `a` $y$ *z* caf\\udce9\\nend"
     assert told["variants"][0]["name"] == AWKWARD

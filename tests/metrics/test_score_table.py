@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from answered import answers
 from evaluations import NAMES, evaluation, full
 from evaluations import answers as guesses
 from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
 
 from lesionkit import reports
 from lesionkit.data.records import Records
@@ -26,6 +29,9 @@ from lesionkit.searching.files import write_search
 from lesionkit.searching.leaderboard import leaderboard
 from lesionkit.searching.space import directions
 from lesionkit.searching.trials import Trial
+
+#: Scores that correct for chance -> the same of scikit-learn, which may give NaN where the divisor is 0.
+BEYOND_CHANCE = {"matthews_correlation": sk.matthews_corrcoef}
 
 quick = settings(max_examples=100, deadline=None)
 
@@ -59,12 +65,31 @@ def test_values_by_the_sums_are_those_of_the_functions_and_within_their_limits(g
 
 @quick
 @given(answers())
-def test_perfect_answers_reach_the_better_limit(given):
+def test_correct_answers_reach_the_better_limit(given):
     labels, probabilities = given
-    perfect = np.eye(probabilities.shape[1])[labels]
-    for kind in SCORES.values():
-        best = kind.limits[kind.direction == "max"]
-        assert kind(labels, perfect) == pytest.approx(best, abs=1e-6)
+    correct = np.eye(probabilities.shape[1])[labels]
+    undefined = BEYOND_CHANCE if len(np.unique(labels)) == 1 else {}
+    for name, kind in SCORES.items():
+        best = 0 if name in undefined else kind.limits[kind.direction == "max"]
+        assert kind(labels, correct) == pytest.approx(best, abs=1e-6)
+
+
+@quick
+@given(answers(), st.sampled_from(sorted(BEYOND_CHANCE)))
+def test_scores_beyond_chance_are_scikit_learns(given, name):
+    labels, probabilities = given
+    predicted = classification.predicted(probabilities)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn remarks on images of one class
+        expected = BEYOND_CHANCE[name](labels, predicted)
+    assert SCORES[name](labels, probabilities) == pytest.approx(np.nan_to_num(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", BEYOND_CHANCE)
+@pytest.mark.parametrize("labels", [[0, 1, 2, 2], [1, 1, 1, 1]])
+@pytest.mark.parametrize("predicted", [[0, 0, 0, 0], [1, 1, 1, 1]])
+def test_answers_that_are_all_of_one_class_are_worth_nothing_beyond_chance(name, labels, predicted):
+    assert SCORES[name](np.array(labels), np.eye(3)[predicted]) == 0
 
 
 @pytest.mark.parametrize(

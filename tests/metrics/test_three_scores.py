@@ -12,6 +12,7 @@ from lesionkit.data.records import GROUPS, Records
 from lesionkit.data.relation import relate, unrelated
 from lesionkit.data.summary import Seen
 from lesionkit.metrics import classification, three_scores
+from lesionkit.metrics.score_table import SCORES
 
 CLASSES = ("a", "b", "c")
 ORDER = tuple(three_scores.NAMES)
@@ -76,7 +77,7 @@ def test_the_scores_are_those_of_the_images_that_are_kept():
     assert found.balanced_accuracy == classification.balanced_accuracy(labels[rows], probabilities[rows])
     assert found.loss == classification.loss(labels[rows], probabilities[rows])
     assert found.groups == 3
-    assert set(found.intervals) == {"accuracy", "balanced_accuracy", "loss"}
+    assert set(found.intervals) == set(found.values) == set(SCORES)
 
 
 def test_an_image_belongs_with_training_when_another_of_its_group_does():

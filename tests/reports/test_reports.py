@@ -19,6 +19,7 @@ from lesionkit.data.relation import Relation
 from lesionkit.data.summary import DataSummary
 from lesionkit.errors import OptionError, StorageError
 from lesionkit.evaluation.evaluation import Evaluation
+from lesionkit.metrics.score_table import SCORES
 from lesionkit.recipe import Part, documented_baseline
 from lesionkit.training.run import TrainingRun
 
@@ -109,7 +110,8 @@ def test_json_has_every_documented_entry(tmp_path):
     assert data["skipped"] == [{"path": "Train/x.jpg", "reason": "is empty"}]
     assert {"python", "keras", "tensorflow", "lesionkit"} <= set(found["environment"])
     assert found["history"] == {name: list(values) for name, values in HISTORY.items()}
-    scores = {name: getattr(evaluation, name) for name in ("accuracy", "loss", "balanced_accuracy")} | {"n": 12}
+    scores = {name: kind(evaluation.labels, evaluation.probabilities) for name, kind in SCORES.items()} | {"n": 12}
+    assert all(scores[name] == getattr(evaluation, name) for name in ("accuracy", "loss", "balanced_accuracy"))
     assert {name: found["test"][name] for name in scores} == scores
     assert found["test"]["per_class"] == evaluation.per_class
     assert found["test"]["confusion_matrix"] == evaluation.confusion_matrix.tolist()
@@ -170,7 +172,7 @@ def test_markdown_tells_the_scores_beside_the_documented_ones(tmp_path):
     scores = section(shown, "Scores")
     (shipped,) = tables(scores)[0][2:]
     figures = (evaluation.accuracy, evaluation.balanced_accuracy, evaluation.loss)
-    assert [cell.split()[0] for cell in shipped[2:]] == [f"{figures[0]:.2%}", f"{figures[1]:.2%}", f"{figures[2]:.4f}"]
+    assert [cell.split()[0] for cell in shipped[2:5]] == [f"{figures[0]:.2%}", f"{figures[1]:.2%}", f"{figures[2]:.4f}"]
     assert shipped[:2] == [" as shipped ", " 12 "]
     assert re.search(r"deduplicated: not computed, \w+", scores)
     assert re.search(r"lesion-clean: not computed, \w+", scores)
@@ -400,7 +402,7 @@ def test_reports_tell_what_the_classifier_adds_over_no_lesion(tmp_path):
     found = told(evaluation, tmp_path)["shortcut"]
     assert found["n"] == 12
     assert found["gain"]["accuracy"] == pytest.approx(evaluation.accuracy - found["accuracy"])
-    assert set(found["gain"]["intervals"]) == {"accuracy", "balanced_accuracy"}
+    assert set(found["gain"]["intervals"]) == set(SCORES) - {"loss"}
     shown = section(text(evaluation, tmp_path), "Scores")
     assert f"A model that sees no lesion reaches accuracy {found['accuracy']:.2%}" in shown
     assert f"{100 * found['gain']['accuracy']:+.2f} \\[" in shown

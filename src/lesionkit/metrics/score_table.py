@@ -113,6 +113,26 @@ def _loss(sums: Sums) -> Values:
     return np.asarray(sums.losses / sums.n)
 
 
+def _matthews_correlation(sums: Sums) -> Values:
+    """Returns R_K of Gorodkin 2004, "Comparing two K-category assignments by a K-category correlation coefficient".
+
+    The covariance of labels and predicted classes over the product of their standard deviations. 0, as in
+    scikit-learn, where all labels or all predictions are of one class: nothing can vary together then.
+    """
+    spread = [sums.n**2 - (counts**2).sum(axis=-1) for counts in (sums.images, sums.predicted)]
+    return _ratio(_beyond_chance(sums), np.sqrt(spread[0] * spread[1]))
+
+
+def _beyond_chance(sums: Sums) -> Values:
+    """Returns n^2 (share of correct images - the share that independent labels and predictions would give)."""
+    return np.asarray(sums.n * sums.correct.sum(axis=-1) - (sums.images * sums.predicted).sum(axis=-1))
+
+
+def _ratio(part: Values, whole: Values) -> Values:
+    """Returns part / whole of whole numbers and their roots, 0 where ``whole`` is."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), 0.0)
+
+
 #: Name -> score, in the order in which they are told; :func:`register` adds to it.
 SCORES: dict[str, ScoreKind] = {
     kind.name: kind
@@ -147,6 +167,13 @@ SCORES: dict[str, ScoreKind] = {
             direction="min",
             function=classification.loss,
             headline=True,
+        ),
+        ScoreKind(
+            "matthews_correlation",
+            "Matthews correlation",
+            "correlation of labels and predicted classes, 0 by chance and 1 where all are correct",
+            _matthews_correlation,
+            limits=(-1.0, 1.0),
         ),
     )
 }
