@@ -31,7 +31,7 @@ from lesionkit.searching.space import directions
 from lesionkit.searching.trials import Trial
 
 #: Scores that correct for chance -> the same of scikit-learn, which may give NaN where the divisor is 0.
-BEYOND_CHANCE = {"matthews_correlation": sk.matthews_corrcoef}
+BEYOND_CHANCE = {"matthews_correlation": sk.matthews_corrcoef, "cohen_kappa": sk.cohen_kappa_score}
 
 quick = settings(max_examples=100, deadline=None)
 

@@ -123,6 +123,15 @@ def _matthews_correlation(sums: Sums) -> Values:
     return _ratio(_beyond_chance(sums), np.sqrt(spread[0] * spread[1]))
 
 
+def _cohen_kappa(sums: Sums) -> Values:
+    """Returns kappa of Cohen 1960, "A coefficient of agreement for nominal scales", unweighted: classes have no order.
+
+    0 where all labels and predictions are of one class, of which scikit-learn says NaN: such images cannot show any
+    agreement beyond chance.
+    """
+    return _ratio(_beyond_chance(sums), sums.n**2 - (sums.images * sums.predicted).sum(axis=-1))
+
+
 def _beyond_chance(sums: Sums) -> Values:
     """Returns n^2 (share of correct images - the share that independent labels and predictions would give)."""
     return np.asarray(sums.n * sums.correct.sum(axis=-1) - (sums.images * sums.predicted).sum(axis=-1))
@@ -173,6 +182,13 @@ SCORES: dict[str, ScoreKind] = {
             "Matthews correlation",
             "correlation of labels and predicted classes, 0 by chance and 1 where all are correct",
             _matthews_correlation,
+            limits=(-1.0, 1.0),
+        ),
+        ScoreKind(
+            "cohen_kappa",
+            "Cohen's kappa",
+            "agreement of labels and predicted classes, 0 by chance and 1 where all are correct",
+            _cohen_kappa,
             limits=(-1.0, 1.0),
         ),
     )
