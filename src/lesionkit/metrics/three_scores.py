@@ -79,15 +79,9 @@ class Score:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the score as what JSON can hold."""
-        return {
-            "n": self.n,
-            "groups": self.groups,
-            **self.values,
-            "intervals": _lists(self.intervals),
-            "classes": self.classes,
-            "empty_classes": [as_text(name) for name in self.empty_classes],
-            "reason": self.reason,
-        }
+        counts = {"n": self.n, "groups": self.groups}
+        classes = {"classes": self.classes, "empty_classes": [as_text(name) for name in self.empty_classes]}
+        return {**counts, **self.values, "intervals": _lists(self.intervals), **classes, "reason": self.reason}
 
     def __str__(self) -> str:
         if not self.n:
