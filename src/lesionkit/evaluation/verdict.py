@@ -195,7 +195,7 @@ def _training(evaluation: Evaluation) -> Iterator[_Note]:
             False,
             f"It overfits: after the last epoch the accuracy on training images is {100 * gap[-1]:.0f} points above "
             "that on validation images.",
-            "Try augmentation, dropout, early stopping or fine-tuning (examples/improvements.py compares them).",
+            "Try augmentation, dropout, early stopping or fine-tuning (lesionkit improvements compares them).",
         )
 
 
