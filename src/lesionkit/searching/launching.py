@@ -1,6 +1,6 @@
 """The processes of a search or of a training, started on this machine, told apart and stopped together.
 
-KerasTuner's find each other by the variables of :mod:`lesionkit.searching.roles`, those of
+KerasTuner's find each other by the variables of ``lesionkit.searching.roles``, those of
 ``tf.distribute.MultiWorkerMirroredStrategy`` by TF_CONFIG.
 """
 
