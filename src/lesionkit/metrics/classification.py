@@ -1,5 +1,7 @@
 """Labels and probabilities to scores, by scikit-learn where it has the metric; what chance and the majority score.
 
+scikit-learn is imported by what calls it: the names of scores are asked for by commands that should start at once.
+
 Everywhere ``labels`` are (n,) whole numbers from 0 to C - 1 and ``probabilities`` (n, C) with rows that sum to 1. A
 score that its images cannot give (the recall of a class without images) is None, never a guess.
 """
@@ -9,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import metrics as sk
 
 from lesionkit.errors import DataError
 from lesionkit.text import as_text
@@ -20,11 +21,15 @@ Probabilities = npt.NDArray[np.floating[Any]]
 
 def accuracy(labels: Labels, probabilities: Probabilities) -> float:
     """Returns the share of images whose likeliest class is the label."""
+    from sklearn import metrics as sk
+
     return float(sk.accuracy_score(labels, predicted(probabilities)))
 
 
 def balanced_accuracy(labels: Labels, probabilities: Probabilities) -> float:
     """Returns the mean recall over the classes that have images."""
+    from sklearn import metrics as sk
+
     recalls = sk.recall_score(labels, predicted(probabilities), labels=np.unique(labels), average=None)
     return float(np.mean(recalls))
 
@@ -40,6 +45,8 @@ def loss(labels: Labels, probabilities: Probabilities) -> float:
 
 def confusion_matrix(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.int64]:
     """Returns (C, C) counts: images of class i whose likeliest class is j."""
+    from sklearn import metrics as sk
+
     places = np.arange(probabilities.shape[1])
     return np.asarray(sk.confusion_matrix(labels, predicted(probabilities), labels=places), dtype=np.int64)
 
@@ -52,6 +59,8 @@ def per_class(
     None where the divisor is 0: precision when the class is never predicted, recall, F1 and AUC when it has no
     images, specificity and AUC when every image is of it.
     """
+    from sklearn import metrics as sk
+
     matrix = confusion_matrix(labels, probabilities)
     found = {}
     for place, name in enumerate(class_names):
