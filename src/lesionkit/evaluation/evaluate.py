@@ -79,11 +79,15 @@ def evaluate(
     seen_as = views_of(views, model.input.shape[1:3])
     asking = _Asking(model, store_of(store), batch_size, seen_as)
     records: Records | None = None
+    shortcut = None
     if isinstance(data, Records):
         records, labels = mapped(data, names, class_mapping or {})
         inferred = asking.records(records)
         records = dataclasses.replace(records, picture_id=inferred.picture_id)
         probabilities, features_s = inferred.probabilities, inferred.features_s
+        if train is not None:
+            seen = mapped(train, names, {})[0]
+            shortcut = shortcut_probabilities(seen, survey(seen), records, survey(records))
     else:
         probabilities, labels = asking.arrays(data, names) if isinstance(data, tuple) else asking.dataset(data)
         features_s = 0.0
@@ -114,12 +118,8 @@ def evaluate(
         evaluation,
         data=DataSummary.of(records),
         relation=relate(records, run.seen if run else None),
-        shortcut=None if train is None else _shortcut(mapped(train, names, {})[0], records),
+        shortcut=shortcut,
     )
-
-
-def _shortcut(train: Records, test: Records) -> npt.NDArray[np.float64]:
-    return shortcut_probabilities(train, survey(train), test, survey(test))
 
 
 #: Probabilities (n, C) and labels (n,).
@@ -139,7 +139,7 @@ class _Asking:
         return infer(self.model, records, self.store, self.batch_size, self.views)
 
     def arrays(self, data: tuple[Any, ...], names: tuple[str, ...]) -> _Answered:
-        pixels, labels = data
+        pixels, labels = data[0], data[1]
         if not len(pixels):
             raise DataError("Scores need labelled images. Received: no images.")
         resized = np.stack([images.from_array(image, self.model.input.shape[1:3]) for image in pixels])
