@@ -65,43 +65,38 @@ def test_killed_at_random_moments_it_ends_as_if_never_stopped(folder, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for one in (whole, broken):
         one.mkdir()
-    seconds = run(folder, whole)
+    start(folder, whole)
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    kills, told = 0, ""
-    while not (broken / "answers.npz").exists():
-        after = chance.uniform(0.25, 0.5) * seconds if kills < 3 else None
-        killed, log = start(folder, broken, after)
-        kills += killed
-        told += log
-    assert kills > 1, f"seed {seed}"  # three, unless the machine has become much faster meanwhile
+    moments = [chance.randint(0, 3), chance.randint(1, 3), chance.randint(2, 3)]  # of 18 epochs or more
+    chance.shuffle(moments)
+    told = "".join(start(folder, broken, epochs, chance.uniform(0, 0.15)) for epochs in moments)
+    assert not (broken / "answers.npz").exists(), f"seed {seed}"
+    told += start(folder, broken)
     assert "resumed:" in told or "finished before" in told
     with np.load(whole / "answers.npz") as one, np.load(broken / "answers.npz") as other:
         for name in ("folds", "test"):
-            np.testing.assert_array_equal(one[name], other[name], err_msg=f"seed {seed}, {kills} kills\n{told}")
+            np.testing.assert_array_equal(one[name], other[name], err_msg=f"seed {seed}, kills after {moments}\n{told}")
     assert not list(broken.glob("*-unfinished"))
 
 
-def run(folder, output):
-    """Runs to the end; returns the seconds from when it began."""
-    started = time.perf_counter()
-    assert start(folder, output, None)[0] is False
-    return time.perf_counter() - started
-
-
-def start(folder, output, kill_after):
-    """Starts the process, kills it so many seconds after; returns whether it was killed, and what it told."""
+def start(folder, output, epochs=None, seconds=0.0):
+    """Runs to the end, or is killed ``seconds`` after as many ``epochs`` (0: the first extraction); returns the log."""
     script = TESTS / "killed.py"
     process = subprocess.Popen(
-        [sys.executable, script, folder, output], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-u", script, folder, output], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    try:
-        log, _ = process.communicate(timeout=kill_after)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return True, process.communicate()[0]
+    log, passed, awaited = "", 0, ": epoch " if epochs else "features: "
+    with process:
+        for line in process.stdout:
+            log += line
+            passed += awaited in line
+            if epochs is not None and passed == max(epochs, 1):  # by what it has done: machines differ in speed
+                time.sleep(seconds)
+                process.kill()
+                return log + process.stdout.read()
     assert process.returncode == 0, log
-    return False, log
+    return log
 
 
 def test_it_goes_on_after_the_last_finished_epoch_and_says_so(model, train, held_out, store, tmp_path, caplog):
