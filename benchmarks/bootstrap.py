@@ -2,9 +2,9 @@
 
     python benchmarks/bootstrap.py [--images 10000] [--classes 9] [--groups 7000] [--loop 5] [--rounds 3]
 
-lesionkit's side is ``metrics.bootstrap`` (accuracy, balanced accuracy, loss) and ``class_scores`` (six figures for each
-class) on generated answers. The loop draws the groups again and asks scikit-learn for the same figures with sample
-weights; it runs for ``--loop`` resamples, and its seconds for all of them are an estimate.
+lesionkit's side is ``bootstrap`` (every score of the table) and ``class_scores`` (six figures for each class) on
+generated answers. The loop draws the groups again and asks scikit-learn for accuracy, balanced accuracy, loss and the
+six with sample weights; it runs for ``--loop`` resamples, and its seconds for all of them are an estimate.
 
 The limit: the number of times that each group was drawn, 8 bytes, has to be looked up for each image, class and
 resample: 1.44 GB for 10,000 images, 9 classes and 2,000 resamples. The seconds of that are those of adding up as many
